@@ -1,0 +1,1 @@
+"""The runtime: model -> plan -> decisions -> events -> effects."""

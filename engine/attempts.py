@@ -1,0 +1,155 @@
+"""What is handed to a runner to make one attempt, and what it reports back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from engine.outcomes import Json, Outcome
+from specs.model.parts import OutputSpec
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptKey:
+    """Names one attempt. `item` is the position in the fan-out, `None` for a task without one; `round` and `attempt`
+    count from 1."""
+
+    run_id: str
+    task: str
+    item: int | None
+    round: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFiles:
+    """Where an attempt's files are. `work` and `tmp` exist when it starts; the others when somebody wrote them.
+
+    Attributes:
+        work: the run's directory (`FLOW_RUN_DIR`), shared by all tasks of the run.
+        own: the attempt's own directory: script, spilled values, streams kept for outputs.
+        tmp: `FLOW_TMP`, emptied when the attempt has ended.
+        log: stdout and stderr as they came, secrets masked.
+        output, output_json, control, progress: the files behind `FLOW_OUTPUT` and its companions.
+    """
+
+    work: Path
+    own: Path
+    tmp: Path
+    log: Path
+    output: Path
+    output_json: Path
+    control: Path
+    progress: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptWork:
+    """A script given to a shell: `sh` (`sh -eu`), `bash` (`bash -euo pipefail`), `python`, or an argv before the file."""
+
+    script: str
+    shell: str | tuple[str, ...] = "sh"
+    success_codes: frozenset[int] = frozenset({0})
+
+
+@dataclass(frozen=True, slots=True)
+class CommandWork:
+    """An argv without a shell. `argv[0]` is looked up on the attempt's own PATH."""
+
+    argv: tuple[str, ...]
+    success_codes: frozenset[int] = frozenset({0})
+
+
+@dataclass(frozen=True, slots=True)
+class CallWork:
+    """A Python callable `package.module:function` and its keyword arguments; `root` is the folder imports start from."""
+
+    target: str
+    arguments: Mapping[str, Json]
+    root: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorWork:
+    """An action of a connector: `type` names it (`http`, `file`, ...), `config` is its configured `with`."""
+
+    type: str
+    action: str
+    config: Mapping[str, Json]
+    arguments: Mapping[str, Json]
+    root: Path
+
+
+Work: TypeAlias = ScriptWork | CommandWork | CallWork | ConnectorWork
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """All a runner needs for one attempt; nothing in it is an expression any more.
+
+    `env` is the whole environment. `secrets` are the texts to mask in everything written. `patterns` are looked for in
+    the attempt's own output when it has failed, and reported in `Failure.matched` as they are written here.
+    """
+
+    key: AttemptKey
+    work: Work
+    files: AttemptFiles
+    env: Mapping[str, str]
+    workdir: Path
+    outputs: Mapping[str, OutputSpec] = field(default_factory=dict)
+    output_limit_bytes: int = 1 << 20
+    grace: timedelta = timedelta(seconds=10)
+    secrets: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """The attempt is over; nothing of it runs any more."""
+
+    key: AttemptKey
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptReady:
+    """A service answered its `ready` probe."""
+
+    key: AttemptKey
+
+
+Report: TypeAlias = AttemptEnded | AttemptReady
+
+
+class Runner(Protocol):
+    """How attempts are executed. Every call is made from the loop's thread and returns at once."""
+
+    def start(self, launch: Launch) -> None:
+        """Begin the attempt. Never raises for what the flow's author did (no such program, no such folder): that is
+        an `AttemptEnded` with a failure, reported like any other."""
+
+    def stop(self, key: AttemptKey, *, grace: timedelta) -> None:
+        """End the attempt: SIGTERM to its whole tree, `grace`, SIGKILL. A second call with a shorter grace hurries.
+        Unknown keys are ignored: the attempt has ended already."""
+
+    def close(self) -> None:
+        """Kill whatever is left and free all resources. Repeatable."""
+
+
+class Reactor(Protocol):
+    """What the loop lends to runners: descriptors and timers watched in its own thread."""
+
+    def watch(self, descriptor: int, ready: Callable[[], None]) -> None:
+        """Call `ready` in the loop's thread whenever `descriptor` is readable."""
+
+    def unwatch(self, descriptor: int) -> None:
+        """Stop watching; unknown descriptors are ignored."""
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` once after `delay_s` monotonic seconds; the result cancels it."""
+
+    def post(self, report: Report) -> None:
+        """Hand a report to the loop; from any thread."""

@@ -1,0 +1,111 @@
+"""What fails at run time, as one tree.
+
+    FlowctlError                 anything a caller may want to catch
+    ├── InvalidFlow              the spec has errors; carries the diagnostics
+    ├── BadParameters            values given for parameters do not fit
+    ├── SecretUnavailable        a secret could not be resolved
+    ├── RunNotFound              no run of that id (or several that match)
+    ├── DrawingUnavailable       a picture needs a program that is not installed
+    └── StoreError               the store
+        ├── StoreConflict        another writer was first; nothing was written
+        ├── StoreUnavailable     the medium failed
+        ├── StoreDamaged         the file is not a store of ours, or broken
+        ├── StoreTooNew          written by a later flowctl
+        └── BadCursor            a cursor that no list returned
+
+Each has a stable `code` and its facts as attributes; `str()` is one line for a person, `hint` the way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from specs.diagnostics import Diagnostic
+
+
+class FlowctlError(Exception):
+    """Root of what flowctl raises on purpose."""
+
+    code = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class InvalidFlow(FlowctlError):
+    """The flow has errors and cannot be planned or run."""
+
+    code = "invalid_flow"
+
+    def __init__(self, name: str, diagnostics: Sequence[Diagnostic]) -> None:
+        super().__init__(f"`{name}` is not a valid flow", hint="run `flowctl validate` on it")
+        self.diagnostics = tuple(diagnostics)
+
+
+class BadParameters(FlowctlError):
+    """Values for parameters are missing, unknown or do not fit; `problems` has one line each."""
+
+    code = "bad_parameters"
+
+    def __init__(self, problems: Sequence[str], *, hint: str | None = None) -> None:
+        super().__init__("; ".join(problems), hint=hint)
+        self.problems = tuple(problems)
+
+
+class SecretUnavailable(FlowctlError):
+    """A secret that the flow names cannot be resolved."""
+
+    code = "secret_unavailable"
+
+    def __init__(self, name: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.name = name
+
+
+class RunNotFound(FlowctlError):
+    """No run has this id, or several match."""
+
+    code = "run_not_found"
+
+
+class DrawingUnavailable(FlowctlError):
+    """A picture was asked for whose program is not installed."""
+
+    code = "drawing_unavailable"
+
+
+class StoreError(FlowctlError):
+    """Something about the store."""
+
+    code = "store_error"
+
+
+class StoreConflict(StoreError):
+    """Another writer was first; nothing was written."""
+
+    code = "store_conflict"
+
+
+class StoreUnavailable(StoreError):
+    """The medium failed: disk full, I/O error, no permission."""
+
+    code = "store_unavailable"
+
+
+class StoreDamaged(StoreError):
+    """The file is not a store of ours, or is broken; it is left as it is."""
+
+    code = "store_damaged"
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a later flowctl and is not downgraded."""
+
+    code = "store_too_new"
+
+
+class BadCursor(StoreError):
+    """A cursor that no list returned."""
+
+    code = "bad_cursor"

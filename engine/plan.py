@@ -1,0 +1,319 @@
+"""The compiled flow: everything the engine needs to decide, frozen, with no text left to interpret.
+
+`engine.compile` makes it from a checked flow; `engine.decide` and the loop only read it. Ids of hook tasks are
+`hooks.KIND.ID`, of undo tasks `undo.ID`; ids of the flow's own tasks hold no dot, so the three never meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from engine.outcomes import Json
+from specs.expressions.nodes import Expression
+from specs.expressions.values import CompiledValue
+from specs.model.parts import OutputSpec, ParamSpec
+
+
+class EdgeKind(StrEnum):
+    """What an edge asks of its upstream (`LANGUAGE.md` 5); `before_complete` is not among them."""
+
+    AFTER = "after"
+    AFTER_START = "after_start"
+    AFTER_END = "after_end"
+    AFTER_FAILURE = "after_failure"
+    ARM = "arm"
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`kind` asked of `upstream`. `timeout` runs from the moment all other edges of the task are met."""
+
+    kind: EdgeKind
+    upstream: str
+    timeout: timedelta | None = None
+    on_timeout: Literal["fail", "skip", "run"] = "fail"
+
+
+# --- actions ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunAction:
+    """A literal script for a shell."""
+
+    script: str
+    shell: str | tuple[str, ...]
+    success_codes: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecAction:
+    """An argv; each element is one argument, one that is a single expression yielding a list adds each item."""
+
+    arguments: tuple[CompiledValue, ...]
+    success_codes: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class CallAction:
+    """A Python callable with its keyword arguments."""
+
+    target: str
+    arguments: CompiledValue
+
+
+@dataclass(frozen=True, slots=True)
+class UseAction:
+    """An action of a connector. `type` is the connector's type, `config` its configured fields."""
+
+    type: str
+    action: str
+    config: CompiledValue
+    arguments: CompiledValue
+
+
+@dataclass(frozen=True, slots=True)
+class FlowAction:
+    """Another flow as a child run; `flow` is the key of `Plan.children`."""
+
+    flow: str
+    arguments: CompiledValue
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One arm of a branch: its condition (`None` for `else`) and the tasks it takes."""
+
+    condition: Expression | None
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BranchAction:
+    """First true arm wins."""
+
+    arms: tuple[Arm, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchAction:
+    """Typed equality; `default` is `None` when no match is a failure."""
+
+    value: Expression
+    cases: tuple[tuple[str | int | float | bool, tuple[str, ...]], ...]
+    default: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetAction:
+    """Values, no process."""
+
+    values: CompiledValue
+
+
+@dataclass(frozen=True, slots=True)
+class FailAction:
+    """Fails with a message."""
+
+    message: CompiledValue
+
+
+@dataclass(frozen=True, slots=True)
+class WaitAction:
+    """Waits for a duration or until an instant; exactly one is set."""
+
+    duration: CompiledValue | None
+    until: CompiledValue | None
+
+
+Action: TypeAlias = (
+    RunAction
+    | ExecAction
+    | CallAction
+    | UseAction
+    | FlowAction
+    | BranchAction
+    | SwitchAction
+    | SetAction
+    | FailAction
+    | WaitAction
+)
+
+ATTEMPT_ACTIONS = (RunAction, ExecAction, CallAction, UseAction)
+"""Actions made by a runner: they hold a slot while an attempt runs."""
+
+
+# --- what surrounds an action -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FanOut:
+    """One of `items` and `combinations` is set: an expression, or literal items known when the flow was compiled.
+
+    `axes` (a matrix with expressions) is a third form: name -> expression or literal list, multiplied in key order.
+    """
+
+    items: Expression | None
+    literal: tuple[Json, ...] | None
+    axes: tuple[tuple[str, Expression | tuple[Json, ...]], ...]
+    exclude: tuple[CompiledValue, ...]
+    include: tuple[CompiledValue, ...]
+    where: Expression | None
+    key: Expression | None
+    batch: int
+    max_items: int
+    max_parallel: int | None
+    tolerate: int
+    tolerate_percent: float | None
+    fail_fast: bool
+    on_empty: Literal["succeed", "skip", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """The ladder for attempts refused for their rate; `match` is empty where only a connector can tell."""
+
+    attempts: int
+    delays: tuple[timedelta, ...]
+    match: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """A retry with its preset filled in (`LANGUAGE.md` 8). `delays`, when not empty, replace delay and backoff.
+
+    `jitter` is `full`, `equal`, `none` or a share between 0 and 1.
+    """
+
+    attempts: int = 1
+    delays: tuple[timedelta, ...] = ()
+    delay: timedelta = timedelta(seconds=1)
+    backoff: float = 2.0
+    max_delay: timedelta = timedelta(minutes=5)
+    jitter: str | float = "full"
+    budget: timedelta | None = None
+    errors: tuple[str, ...] = ("any",)
+    never: tuple[str, ...] = ()
+    rate_limit: RateLimit | None = None
+    retry_after: Literal["obey", "pool", "ignore"] = "obey"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryUpstream:
+    """A request that ancestors run again; `members` is the whole reset set, the asking task included, in file order."""
+
+    tasks: tuple[str, ...]
+    rounds: int
+    errors: tuple[str, ...]
+    delay: timedelta
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Run again while `until` is false, at most `max` times in all."""
+
+    until: Expression
+    every: timedelta
+    max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How a service shows that it is ready; exactly one of the kinds is set."""
+
+    kind: Literal["tcp", "http", "exec", "log", "file"]
+    target: CompiledValue
+    every: timedelta
+    timeout: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTask:
+    """A task, compiled. `priority` is its class number after inheritance from its descendants: 0 is most urgent."""
+
+    id: str
+    position: int
+    action: Action
+    edges: tuple[Edge, ...] = ()
+    before_complete: tuple[str, ...] = ()
+    join: Literal["all", "strict", "any"] | int = "all"
+    condition: Expression | None = None
+    fan_out: FanOut | None = None
+    env: CompiledValue | None = None
+    workdir: CompiledValue | None = None
+    outputs: Mapping[str, OutputSpec] = field(default_factory=dict)
+    artifacts: Mapping[str, CompiledValue] = field(default_factory=dict)
+    timeout: timedelta | None = None
+    deadline: timedelta | None = None
+    queue_timeout: timedelta | None = None
+    grace: timedelta = timedelta(seconds=10)
+    retry: RetryPolicy = RetryPolicy()
+    retry_upstream: RetryUpstream | None = None
+    repeat: Repeat | None = None
+    allow_failure: bool = False
+    recovers: bool = False
+    undo: str | None = None
+    service: bool = False
+    ready: Probe | None = None
+    priority: int = 2
+    description: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The action's key in the language: `run`, `exec`, `flow`, ..."""
+        return type(self.action).__name__.removesuffix("Action").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A flow, compiled.
+
+    Attributes:
+        name: the flow's name.
+        digest: SHA-256 of the files it was compiled from and the language version, in hexadecimal.
+        root: the folder relative paths and imports start from.
+        tasks: every task by id: the flow's own in file order, then hooks, then undo tasks.
+        main: ids of the flow's own tasks, in file order.
+        hooks: ids by kind (`start`, `success`, `failure`, `cancelled`, `complete`), in file order.
+        downstream: for each task, the tasks that have an edge from it, in file order, each once.
+        affected: for each task, the (task, edge index) pairs that its state decides: its own outgoing edges and, for a
+            recovering handler, the edges from the tasks it recovers, through any number of handlers.
+        recoverers: for each task, the recovering handlers that name it.
+        holders: for each task x, the tasks that name it in `before_complete`.
+        waves: the flow's own tasks by the earliest wave they can start in.
+        children: sub-flows by the text written in `flow:`.
+    """
+
+    name: str
+    digest: str
+    root: Path
+    tasks: Mapping[str, PlanTask]
+    main: tuple[str, ...]
+    hooks: Mapping[str, tuple[str, ...]]
+    downstream: Mapping[str, tuple[str, ...]]
+    affected: Mapping[str, tuple[tuple[str, int], ...]]
+    recoverers: Mapping[str, tuple[str, ...]]
+    holders: Mapping[str, tuple[str, ...]]
+    waves: tuple[tuple[str, ...], ...]
+    children: Mapping[str, Plan]
+    params: Mapping[str, ParamSpec] = field(default_factory=dict)
+    env: CompiledValue | None = None
+    host_env: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    outputs: CompiledValue | None = None
+    timeout: timedelta | None = None
+    when_failed: Literal["continue", "drain", "cancel"] = "continue"
+    task_slots: int = 16
+    fan_out_items: int = 10_000
+    resets: int = 100
+    cleanup: timedelta = timedelta(minutes=10)
+    output_bytes: int = 1 << 20
+    priority: int = 2
+    labels: Mapping[str, Json] = field(default_factory=dict)
+    description: str | None = None

@@ -1,0 +1,140 @@
+"""What is stored, as plain rows: the shapes shared by every store and everybody who reads one.
+
+Instants are aware and in UTC; `Json` fields are values, never encoded text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from engine.outcomes import Json
+
+
+@dataclass(frozen=True, slots=True)
+class SpecRow:
+    """What a run was compiled from. `files` maps each file's name to its text: the flow, its libraries and sub-flows."""
+
+    digest: str
+    flow: str
+    files: Mapping[str, str]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run. `seq` is the number of its last event; `token` changes with each owner (fencing).
+
+    `owner` names the engine that drives it (`host/boot-id/pid/start-time`), `None` when nobody does.
+    """
+
+    id: str
+    flow: str
+    digest: str
+    state: str
+    params: Mapping[str, Json]
+    trigger: Mapping[str, Json]
+    created_at: datetime
+    labels: Mapping[str, Json] = field(default_factory=dict)
+    priority: int = 2
+    parent_run: str | None = None
+    parent_task: str | None = None
+    scheduled_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: Mapping[str, Json] | None = None
+    outputs: Mapping[str, Json] | None = None
+    warnings: int = 0
+    noop: bool = False
+    undo: str | None = None
+    seq: int = 0
+    token: int = 0
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One task of a run, or one item of a fan-out (`item` >= 0; -1 is the task itself)."""
+
+    run_id: str
+    task: str
+    item: int
+    key: str | None
+    state: str
+    round: int
+    attempts: int
+    position: int
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: Mapping[str, Json] | None = None
+    cause: str | None = None
+    counts: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One attempt of a task run or item."""
+
+    run_id: str
+    task: str
+    item: int
+    round: int
+    attempt: int
+    state: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    signal: str | None = None
+    error: Mapping[str, Json] | None = None
+    child_run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event of a run's log. `type` and `data` are what `engine.events.encode` makes; `task` is for queries."""
+
+    run_id: str
+    seq: int
+    at: datetime
+    type: str
+    task: str | None
+    item: int | None
+    data: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class RunBatch:
+    """Everything one decision changes about one run, written in one transaction or not at all.
+
+    `events` continue the log without a gap: the first has `run.seq - len(events) + 1`. `run` is the row as it is after
+    them; `new` says that it is inserted, otherwise the stored row must have `expected_seq` and `run.token`.
+    """
+
+    run: RunRow
+    events: tuple[EventRow, ...]
+    tasks: tuple[TaskRow, ...] = ()
+    attempts: tuple[AttemptRow, ...] = ()
+    new: bool = False
+    expected_seq: int = 0
+    spec: SpecRow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs a list holds; `None` does not restrict. `states` are values of `RunState`."""
+
+    flow: str | None = None
+    states: tuple[str, ...] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    top_level_only: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Newest first. `next` is the cursor of the page after this one, `None` at the end."""
+
+    items: tuple[RunRow, ...]
+    next: str | None

@@ -1,0 +1,111 @@
+"""What a rule sees: a typed flow, where everything of it stands, and the flows it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from specs.codes import CODES
+from specs.diagnostics import Diagnostic, Fix, Label, Place
+from specs.model import FlowSpec
+
+Path: TypeAlias = tuple[str | int | float | bool, ...]
+"""Keys and indices from the top of a file, as written: `("tasks", "load", "after", 0)`."""
+
+
+class Places(Protocol):
+    """Finds the place of a path of the *merged* flow, through inheritance and includes."""
+
+    def place(self, path: Path, *, key: bool = False) -> Place:
+        """Where the value at `path` stands, or with `key` its key. A path that goes too deep gives the nearest parent."""
+
+    def inherited(self, path: Path) -> bool:
+        """Whether the value comes from `defaults`, a template or an included file rather than from where it is read."""
+
+    def scalar_offset(self, path: Path, index: int) -> int | None:
+        """The offset in the file of code point `index` of the text at `path`, or `None` where it cannot be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """A field of a connector action. `type` is a `ValueType` or `any`; `secret` fields may hold `${{ secrets.X }}`,
+    `literal` ones (SQL, templates) hold no expression at all."""
+
+    type: str = "any"
+    required: bool = False
+    secret: bool = False
+    literal: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """What a connector action takes and gives; `outputs` maps names to types, `None` when they are not known."""
+
+    fields: Mapping[str, FieldSpec]
+    outputs: Mapping[str, str] | None = None
+
+
+class Catalogue(Protocol):
+    """The connectors that are installed, known by their signatures only: checking never imports a connector's code."""
+
+    def types(self) -> tuple[str, ...]:
+        """Names of connector types: `http`, `file`, ..."""
+
+    def actions(self, type_name: str) -> Mapping[str, ActionSpec] | None:
+        """Actions of a type, `None` when there is no such type."""
+
+    def unconfigured(self) -> tuple[str, ...]:
+        """Types usable as `type.action` with no entry in `connectors`."""
+
+
+@dataclass(frozen=True)
+class FlowContext:
+    """A flow under check.
+
+    Attributes:
+        name: the file as shown to the user.
+        flow: the typed model after inheritance and includes.
+        places: where things stand.
+        children: by the text of `flow:`, the sub-flow, or `None` when it could not be found or read.
+        unreadable: by the text of `flow:`, why a sub-flow could not be had.
+        catalogue: installed connectors.
+    """
+
+    name: str
+    flow: FlowSpec
+    places: Places
+    children: Mapping[str, FlowContext | None] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    catalogue: Catalogue | None = None
+
+    def finding(
+        self,
+        code: str,
+        path: Path,
+        message: str,
+        *,
+        key: bool = False,
+        place: Place | None = None,
+        help: str | None = None,  # noqa: A002 - the diagnostic's word
+        labels: tuple[Label, ...] = (),
+        fix: Fix | None = None,
+    ) -> Diagnostic:
+        """A diagnostic at `path` (or at `place`) with the severity its code has."""
+        return Diagnostic(
+            code=code,
+            place=place or self.places.place(path, key=key),
+            message=message,
+            help=help,
+            severity=CODES[code].severity,
+            labels=labels,
+            fix=fix,
+            path=tuple(part if isinstance(part, int | str) else str(part) for part in path),
+        )
+
+
+class Rule(Protocol):
+    """A check: yields findings, in any order; never raises for what an author wrote."""
+
+    def __call__(self, context: FlowContext) -> Iterator[Diagnostic]: ...

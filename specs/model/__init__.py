@@ -1,0 +1,7 @@
+"""The typed model of the language: pydantic, frozen, strict, unknown keys refused."""
+
+from specs.model.flow import FlowSpec
+from specs.model.parts import ParamSpec
+from specs.model.task import TaskSpec
+
+__all__ = ["FlowSpec", "ParamSpec", "TaskSpec"]

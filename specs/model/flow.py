@@ -1,0 +1,132 @@
+"""A flow: the top level of a file (`LANGUAGE.md` 2), and the library files it may include."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from specs.model.parts import Bare, HoursSpec, ParamSpec, Part, Value
+from specs.model.task import Priority, TaskSpec
+from specs.model.triggers import TriggerSpec
+from specs.model.values import Duration, EnvironmentName, Id, Name, Rate, SecretId, Size
+
+NotifyEvent = Literal[
+    "run.started", "run.succeeded", "run.failed", "run.cancelled", "run.timed_out", "run.waiting", "run.recovered",
+    "task.failed", "task.retrying", "task.dead_lettered", "task.unhealthy", "schedule.missed", "schedule.skipped",
+    "sla.breached",
+]  # fmt: skip
+
+
+class SecretSpec(Part):
+    """Where a secret comes from: `env:X`, `file:/p`, `PROVIDER:key`."""
+
+    source: str = Field(alias="from")
+
+
+class ConcurrencySpec(Part):
+    """How many runs and tasks go at once, and what a further run does."""
+
+    runs: Annotated[int, Field(ge=1)] = 1
+    tasks: Annotated[int, Field(ge=1)] = 16
+    key: Bare | None = None
+    when_busy: Literal["queue", "skip", "replace", "reject", "allow"] = "queue"
+    max_queued: Annotated[int, Field(ge=0)] = 100
+    wait: Duration | None = None
+
+
+class RateSpec(Part):
+    """A token bucket with what happens past it."""
+
+    limit: Rate
+    when_exceeded: Literal["delay", "reject", "skip"] = "delay"
+
+
+class PoolSpec(Part):
+    """Slots shared by name across the flows of a store."""
+
+    slots: Annotated[int, Field(ge=1)] = 1
+    rate: RateSpec | Rate | None = None
+    max_wait: Duration | None = None
+
+
+class DedupSpec(Part):
+    """Submissions seen before (`LANGUAGE.md` 11)."""
+
+    key: Bare | None = None
+    window: Duration | None = None
+    on_duplicate: Literal["return", "reject"] = "return"
+
+
+class NotifySpec(Part):
+    """A rule of who is told of what."""
+
+    on: list[NotifyEvent]
+    to: list[str]
+    condition: Bare | bool | None = Field(None, alias="if")
+
+
+class SlaSpec(Part):
+    """Expectations; a breach is an event, never a failure."""
+
+    max_duration: Duration | None = None
+    expected_by: str | None = None
+    success_rate: Annotated[int | float, Field(ge=0, le=1)] | None = None
+    window: Duration | None = None
+
+
+class LimitsSpec(Part):
+    """Limits of one flow (`LANGUAGE.md` 15)."""
+
+    tasks: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    fan_out_items: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    flow_depth: Annotated[int, Field(ge=1, le=32)] = 8
+    resets: Annotated[int, Field(ge=0, le=1000)] = 100
+    cleanup: Duration | None = None
+    output_bytes: Size | None = None
+
+
+class ConnectorSpec(Part):
+    """A configured target for `use`."""
+
+    type: str
+    with_: dict[str, Value] = Field(default_factory=dict, alias="with")
+    pool: Name | None = None
+
+
+class HooksSpec(Part):
+    """Tasks around a run; they never change its result, but a failing `start` fails it."""
+
+    start: dict[Id, TaskSpec] = {}
+    success: dict[Id, TaskSpec] = {}
+    failure: dict[Id, TaskSpec] = {}
+    cancelled: dict[Id, TaskSpec] = {}
+    complete: dict[Id, TaskSpec] = {}
+
+
+class FlowSpec(Part):
+    """A flow after inheritance and includes. `defaults`, `templates` and `include` are used up before this model."""
+
+    version: Literal[1]
+    name: Name | None = None
+    description: str | None = None
+    labels: dict[Name, Value] = {}
+    params: dict[Id, ParamSpec] = {}
+    env: dict[EnvironmentName, Value] = {}
+    host_env: list[EnvironmentName] = []
+    secrets: dict[SecretId, SecretSpec] = {}
+    triggers: dict[Name, TriggerSpec] = {}
+    concurrency: ConcurrencySpec = ConcurrencySpec()
+    pools: dict[Name, PoolSpec] = {}
+    priority: Priority = "normal"
+    dedup: DedupSpec | None = None
+    hours: HoursSpec | None = None
+    notify: list[NotifySpec] = []
+    sla: SlaSpec | None = None
+    timeout: Duration | None = None
+    when_failed: Literal["continue", "drain", "cancel"] = "continue"
+    limits: LimitsSpec = LimitsSpec()
+    connectors: dict[Name, ConnectorSpec] = {}
+    tasks: Annotated[dict[Id, TaskSpec], Field(min_length=1)]
+    hooks: HooksSpec = HooksSpec()
+    outputs: dict[Id, Value] = {}

@@ -1,0 +1,176 @@
+"""Value types of the language: names, durations, sizes, rates and the like, each with its one written form.
+
+Each type refuses with a `PydanticCustomError` whose type *is* the diagnostic code, so that the schema check reports it as
+it stands. `help` in its context, when there, is the help line; `fix` the text that is certainly meant.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+ID_PATTERN = r"[a-z][a-z0-9_]{0,62}"
+SECRET_PATTERN = r"[A-Za-z][A-Za-z0-9_]{0,62}"
+NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
+ENVIRONMENT_PATTERN = r"[A-Za-z_][A-Za-z0-9_]*"
+DURATION_PATTERN = r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+"
+SIZE_PATTERN = r"\d+(?:\.\d+)?(?:B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)"
+
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_UNIT_BYTES = {
+    "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+    "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
+}  # fmt: skip
+_DURATION_PARTS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_DURATION = re.compile(DURATION_PATTERN)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)")
+LONGEST = timedelta(days=3650)
+
+
+def refuse(code: str, message: str, **context: Any) -> PydanticCustomError:
+    """The error a value type raises: `code` is the diagnostic's, `context` may hold `help` and `fix`."""
+    return PydanticCustomError(code, message.replace("{", "{{").replace("}", "}}"), context)  # type: ignore[arg-type]
+
+
+def parse_duration(text: str) -> timedelta | None:
+    """The duration written as `text` (`500ms`, `1h30m`), or `None` when it is not one or longer than ten years."""
+    if len(text) > 64 or not _DURATION.fullmatch(text):
+        return None
+    seconds = sum(float(number) * _UNIT_S[unit] for number, unit in _DURATION_PARTS.findall(text))
+    return timedelta(seconds=seconds) if seconds <= LONGEST.total_seconds() else None
+
+
+def format_duration(value: timedelta) -> str:
+    """The shortest written form of a duration: `1h30m`, `500ms`, `0s`."""
+    rest = round(value.total_seconds() * 1000)
+    if rest == 0:
+        return "0s"
+    parts = []
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts)
+
+
+def parse_size(text: str) -> int | None:
+    """The number of bytes written as `text` (`10MB`, `1MiB`), or `None` when it is not a size."""
+    match = _SIZE.fullmatch(text) if len(text) <= 32 else None
+    return int(float(match[1]) * _UNIT_BYTES[match[2]]) if match else None
+
+
+def _duration(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    parsed = parse_duration(value) if isinstance(value, str) else None
+    if parsed is not None:
+        return parsed
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise refuse("FLOW118", f"`{value}` is not a duration", help=f"add a unit: `{value}s`, `{value}m`")
+    raise refuse("FLOW118", f"`{_shown(value)}` is not a duration", help="write for example `90s`, `5m`, `1h30m`")
+
+
+def _size(value: object) -> int:
+    parsed = parse_size(value) if isinstance(value, str) else None
+    if parsed is None:
+        raise refuse("FLOW118", f"`{_shown(value)}` is not a size", help="write for example `10MB` or `1MiB`")
+    return parsed
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def suggest_id(text: str) -> str:
+    """The nearest identifier to `text`: lower case, dashes and other characters as `_`."""
+    fixed = re.sub(r"[^a-z0-9_]+", "_", text.lower()).strip("_")
+    return fixed[:63] if re.match(r"[a-z]", fixed) else f"t_{fixed}"[:63]
+
+
+def _matching(pattern: str, what: str, form: str) -> Any:
+    compiled = re.compile(pattern)
+
+    def check(value: object) -> object:
+        if not isinstance(value, str):
+            return value  # the type error is pydantic's to report
+        if not compiled.fullmatch(value):
+            fixed = suggest_id(value)
+            context = {"help": f"write {form}; for example `{fixed}`"}
+            if what == "an id":
+                context["fix"] = fixed
+            raise refuse("FLOW117", f"`{_shown(value)}` is not {what}", **context)
+        return value
+
+    return BeforeValidator(check)
+
+
+def _environment_name(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(ENVIRONMENT_PATTERN, value):
+        raise refuse("FLOW124", f"`{_shown(value)}` is not an environment name", help="use letters, digits and `_`")
+    if value.startswith("FLOW_"):
+        raise refuse("FLOW124", f"`{value}` is reserved: `FLOW_` names belong to the engine", help="choose another name")
+    return value
+
+
+Id = Annotated[
+    str,
+    _matching(ID_PATTERN, "an id", "a lower-case letter, then letters, digits and `_`, at most 63"),
+    WithJsonSchema({"type": "string", "pattern": f"^{ID_PATTERN}$"}),
+]
+"""A name that expressions can reach: task, parameter, output, matrix axis."""
+
+SecretId = Annotated[
+    str,
+    _matching(SECRET_PATTERN, "a secret's name", "a letter, then letters, digits and `_`, at most 63"),
+    WithJsonSchema({"type": "string", "pattern": f"^{SECRET_PATTERN}$"}),
+]
+
+Name = Annotated[
+    str,
+    _matching(NAME_PATTERN, "a name", "lower-case letters, digits, `_` and `-`, at most 63"),
+    WithJsonSchema({"type": "string", "pattern": f"^{NAME_PATTERN}$"}),
+]
+"""A name no expression reaches: flow, trigger, pool, lock, connector, template, label."""
+
+EnvironmentName = Annotated[
+    str, BeforeValidator(_environment_name), WithJsonSchema({"type": "string", "pattern": f"^{ENVIRONMENT_PATTERN}$"})
+]
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": f"^{DURATION_PATTERN}$"}),
+]
+
+Size = Annotated[int, BeforeValidator(_size), WithJsonSchema({"type": "string", "pattern": f"^{SIZE_PATTERN}$"})]
+"""A number of bytes."""
+
+_RATE = re.compile(r"(\d+(?:\.\d+)?)/(s|m|h|d)")
+
+
+def parse_rate(text: str) -> float | None:
+    """Operations per second written as `50/s`, `10/m`; `None` when it is not a rate above zero."""
+    match = _RATE.fullmatch(text) if len(text) <= 32 else None
+    value = float(match[1]) / _UNIT_S[match[2]] if match else 0.0
+    return value if value > 0 else None
+
+
+def _rate(value: object) -> float:
+    parsed = parse_rate(value) if isinstance(value, str) else None
+    if parsed is None:
+        raise refuse("FLOW112", f"expected a rate, found `{_shown(value)}`", help="write for example `50/s` or `10/m`")
+    return parsed
+
+
+Rate = Annotated[
+    float, BeforeValidator(_rate), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?/(s|m|h|d)$"})
+]
+"""Operations per second, written `50/s`."""
