@@ -1,0 +1,353 @@
+"""The events of a run: everything that has happened to it, in the words the log keeps.
+
+An event is a fact, never a wish, and carries all that folding it needs (`engine.evolve`). Names and fields are stored:
+a released one keeps its meaning.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from engine.outcomes import Ending, Failure, Json
+
+
+@dataclass(frozen=True, slots=True)
+class RunSubmitted:
+    """The run exists. `scheduled_at` is when it may start, `None` for at once; a child run names its parent's attempt."""
+
+    at: datetime
+    flow: str
+    digest: str
+    params: Mapping[str, Json]
+    trigger: Mapping[str, Json] = field(default_factory=dict)
+    priority: int = 2
+    scheduled_at: datetime | None = None
+    parent_run: str | None = None
+    parent_task: str | None = None
+    parent_item: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """An engine has begun to drive the run; `timeout` counts from here."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunDraining:
+    """Nothing new starts but cleanup. `reason` is `failed`, `cancelled`, `timed_out` or `start_hook`; with `stops`, what
+    runs is ended, too."""
+
+    at: datetime
+    reason: str
+    stops: bool
+    by: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunHurried:
+    """Cleanup is over: by a second cancel, `--force`, or because its time is up (`everything` false: hooks still run)."""
+
+    at: datetime
+    everything: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseEntered:
+    """The run is in a new phase: `start`, `main`, `undo`, `hooks`."""
+
+    at: datetime
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The run has ended. `state` is a final `RunState`; `undo` is `complete`, `partial` or `None`."""
+
+    at: datetime
+    state: str
+    failure: Failure | None = None
+    outputs: Mapping[str, Json] | None = None
+    warnings: int = 0
+    noop: bool = False
+    undo: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskQueued:
+    """A task, or an item, may start as soon as admission lets it."""
+
+    at: datetime
+    task: str
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FannedOut:
+    """A task has become items, which are queued. `keys` and `items` are in item order."""
+
+    at: datetime
+    task: str
+    keys: tuple[str, ...]
+    items: tuple[Json, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSkipped:
+    """The task is not part of this run. `reason` is one line."""
+
+    at: datetime
+    task: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskBlocked:
+    """The task could not be started; `cause` is the task that failed, was blocked or was cancelled."""
+
+    at: datetime
+    task: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeTimedOut:
+    """An edge has waited for its time; it counts as met from now on (`on_timeout: run`)."""
+
+    at: datetime
+    task: str
+    edge: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """An attempt begins. `due` is set for a wait, `child` for a sub-flow."""
+
+    at: datetime
+    task: str
+    item: int | None
+    round: int
+    attempt: int
+    child: str | None = None
+    due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReady:
+    """A service has answered its probe."""
+
+    at: datetime
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStopping:
+    """A running attempt was told to end. `reason` is `timeout`, `deadline`, `cancelled`, `fail_fast`, `unneeded`, `reset`."""
+
+    at: datetime
+    task: str
+    item: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFinished:
+    """An attempt is over. What follows from it is the next event."""
+
+    at: datetime
+    task: str
+    item: int | None
+    round: int
+    attempt: int
+    ending: Ending
+    failure: Failure | None = None
+    exit_code: int | None = None
+    output: Mapping[str, Json] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRetrying:
+    """The next attempt has its time. `why` is `failed`, `refused` (rate limit), `repeat` or `lost`."""
+
+    at: datetime
+    task: str
+    item: int | None
+    due: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCompleting:
+    """The task's own work is done; it waits for the tasks that name it in `before_complete`."""
+
+    at: datetime
+    task: str
+    output: Json = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSucceeded:
+    """Final. `output` is what expressions read."""
+
+    at: datetime
+    task: str
+    item: int | None = None
+    output: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    """Final. No attempt is left, or none would help."""
+
+    at: datetime
+    task: str
+    failure: Failure
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCancelled:
+    """Final. Stopped or never started because the run drains, was cancelled, or its siblings failed."""
+
+    at: datetime
+    task: str
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResetRequested:
+    """A task asks its ancestors to run again; `members` is the whole set. Members that run are stopped first."""
+
+    at: datetime
+    task: str
+    members: tuple[str, ...]
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TasksReset:
+    """All members are `pending` again, one round later."""
+
+    at: datetime
+    task: str
+    members: tuple[str, ...]
+
+
+Event: TypeAlias = (
+    RunSubmitted
+    | RunStarted
+    | RunDraining
+    | RunHurried
+    | PhaseEntered
+    | RunFinished
+    | TaskQueued
+    | FannedOut
+    | TaskSkipped
+    | TaskBlocked
+    | EdgeTimedOut
+    | AttemptStarted
+    | ServiceReady
+    | AttemptStopping
+    | AttemptFinished
+    | TaskRetrying
+    | TaskCompleting
+    | TaskSucceeded
+    | TaskFailed
+    | TaskCancelled
+    | ResetRequested
+    | TasksReset
+)
+
+EVENT_TYPES: tuple[type[Event], ...] = Event.__args__  # type: ignore[attr-defined]
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+TYPE_NAMES: Mapping[type[Event], str] = {kind: _snake(kind.__name__) for kind in EVENT_TYPES}
+_BY_NAME = {name: kind for kind, name in TYPE_NAMES.items()}
+_OUTSIDE = ("at", "task", "item")
+"""Fields kept in columns of their own, not in `data`."""
+
+
+def encode_failure(failure: Failure) -> dict[str, Json]:
+    """A failure as JSON, without what is at its default."""
+    found: dict[str, Json] = {"kind": failure.kind, "message": failure.message}
+    for spec in dataclasses.fields(Failure)[2:]:
+        value = getattr(failure, spec.name)
+        if value != spec.default:
+            found[spec.name] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
+def decode_failure(data: Mapping[str, Any]) -> Failure:
+    """The failure that `encode_failure` wrote."""
+    return Failure(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+
+
+def _encode_value(value: Any) -> Json:
+    if isinstance(value, Failure):
+        return encode_failure(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value  # type: ignore[no-any-return]
+
+
+_DECODERS: Mapping[str, Callable[[Any], Any]] = {
+    "failure": decode_failure,
+    "scheduled_at": datetime.fromisoformat,
+    "due": datetime.fromisoformat,
+    "ending": Ending,
+    "keys": tuple,
+    "items": tuple,
+    "members": tuple,
+    "notes": tuple,
+}
+
+_ENCODED_FIELDS: Mapping[type[Event], tuple[tuple[str, Any], ...]] = {
+    kind: tuple(
+        (spec.name, {} if spec.default_factory is dict else spec.default)
+        for spec in dataclasses.fields(kind)
+        if spec.name not in _OUTSIDE
+    )
+    for kind in EVENT_TYPES
+}
+
+
+def encode(event: Event) -> dict[str, Json]:
+    """The event's own fields as JSON; `at`, `task` and `item` are not among them, nor is what is at its default."""
+    data: dict[str, Json] = {}
+    for name, default in _ENCODED_FIELDS[type(event)]:
+        value = getattr(event, name)
+        if value != default:
+            data[name] = _encode_value(value)
+    return data
+
+
+def decode(type_name: str, at: datetime, task: str | None, item: int | None, data: Mapping[str, Json]) -> Event:
+    """The event that `encode` wrote under `type_name`; an unknown name raises `KeyError`."""
+    kind = _BY_NAME[type_name]
+    known = {spec.name for spec in dataclasses.fields(kind)}
+    values: dict[str, Any] = {"at": at}
+    if "task" in known:
+        values["task"] = task
+    if "item" in known:
+        values["item"] = item
+    for name, value in data.items():
+        decoder = _DECODERS.get(name)
+        values[name] = decoder(value) if decoder and value is not None else value
+    return kind(**values)

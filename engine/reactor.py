@@ -1,0 +1,100 @@
+"""What the loop waits on: descriptors, timers and reports, all handled in one thread."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import selectors
+import time
+from collections import deque
+from collections.abc import Callable
+
+from engine.attempts import Report
+
+
+class SelectorReactor:
+    """A `Reactor` over `selectors`. Everything but `post` and `wake` belongs to the thread that calls `wait`."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._reports: deque[Report] = deque()
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._dead_timers: set[int] = set()
+        self._order = itertools.count()
+        self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._selector.register(self._wake_r, selectors.EVENT_READ, self._drain_wake)
+
+    def watch(self, descriptor: int, ready: Callable[[], None]) -> None:
+        """Call `ready` in the loop's thread whenever `descriptor` is readable."""
+        self._selector.register(descriptor, selectors.EVENT_READ, ready)
+
+    def unwatch(self, descriptor: int) -> None:
+        """Stop watching; unknown descriptors are ignored."""
+        try:
+            self._selector.unregister(descriptor)
+        except (KeyError, ValueError):
+            return
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` once after `delay_s` monotonic seconds; the result cancels it (repeatable)."""
+        number = next(self._order)
+        heapq.heappush(self._timers, (time.monotonic() + max(0.0, delay_s), number, callback))
+        return lambda: self._dead_timers.add(number)
+
+    def post(self, report: Report) -> None:
+        """Hand a report to the loop; from any thread."""
+        self._reports.append(report)
+        self.wake()
+
+    def wake(self) -> None:
+        """End a `wait` early; safe in a signal handler and from any thread."""
+        try:
+            os.write(self._wake_w, b"\0")
+        except BlockingIOError:
+            return  # it is awake already
+
+    def wait(self, timeout_s: float | None) -> list[Report]:
+        """Wait for a report, a due timer or `timeout_s` (`None` waits for ever); return the reports that have come."""
+        if self._reports:
+            timeout_s = 0.0
+        for key, _ in self._selector.select(self._shorten(timeout_s)):
+            key.data()
+        self._run_timers()
+        reports = list(self._reports)
+        for _ in reports:
+            self._reports.popleft()
+        return reports
+
+    def close(self) -> None:
+        """Free the descriptors. Repeatable."""
+        if self._wake_r < 0:
+            return
+        self._selector.close()
+        os.close(self._wake_r)
+        os.close(self._wake_w)
+        self._wake_r = self._wake_w = -1
+
+    def _shorten(self, timeout_s: float | None) -> float | None:
+        while self._timers and self._timers[0][1] in self._dead_timers:
+            self._dead_timers.discard(heapq.heappop(self._timers)[1])
+        if not self._timers:
+            return timeout_s
+        until = max(0.0, self._timers[0][0] - time.monotonic())
+        return until if timeout_s is None else min(timeout_s, until)
+
+    def _run_timers(self) -> None:
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            _, number, callback = heapq.heappop(self._timers)
+            if number in self._dead_timers:
+                self._dead_timers.discard(number)
+            else:
+                callback()
+
+    def _drain_wake(self) -> None:
+        try:
+            while os.read(self._wake_r, 4096):
+                pass
+        except BlockingIOError:
+            return
