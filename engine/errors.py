@@ -82,9 +82,13 @@ class StoreError(FlowctlError):
 
 
 class StoreConflict(StoreError):
-    """Another writer was first; nothing was written."""
+    """Another writer was first; nothing was written. `run_ids` are the runs it was first at, where they are known."""
 
     code = "store_conflict"
+
+    def __init__(self, message: str, *, hint: str | None = None, run_ids: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.run_ids = tuple(run_ids)
 
 
 class StoreUnavailable(StoreError):

@@ -18,13 +18,18 @@ from engine.outcomes import Ending, Failure, Json
 
 @dataclass(frozen=True, slots=True)
 class RunSubmitted:
-    """The run exists. `scheduled_at` is when it may start, `None` for at once; a child run names its parent's attempt."""
+    """The run exists. `scheduled_at` is when it may start, `None` for at once; a child run names its parent's attempt.
+
+    `env` holds the host's variables let through and those given on the command line; `directory` is the run's own.
+    """
 
     at: datetime
     flow: str
     digest: str
     params: Mapping[str, Json]
     trigger: Mapping[str, Json] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    directory: str = ""
     priority: int = 2
     scheduled_at: datetime | None = None
     parent_run: str | None = None

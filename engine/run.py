@@ -1,7 +1,7 @@
 """A run as its events have made it: the value that `engine.evolve` folds into and `engine.decide` reads.
 
 The objects are changed in place by `evolve` and by nothing else; a run rebuilt from its log is equal to the one that was
-driven. `timers` and `dirty` are work lists derived on the way and not part of that equality.
+driven. `timers`, `dirty` and `settled` are work lists derived on the way and not part of that equality.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Unit:
         repeats: successful attempts of a `repeat` so far.
         queue_order: the event number at which it was queued, for a stable order.
         started_at: start of the first attempt in this round.
+        live: an attempt is being made and has not been reported as finished.
         stopping: why the running attempt was told to end, `None` when it was not.
         due: when the next attempt, or the end of a wait, has its time.
         child: run id of the sub-flow's run.
@@ -45,6 +46,7 @@ class Unit:
     started_at: datetime | None = None
     attempt_started_at: datetime | None = None
     ended_at: datetime | None = None
+    live: bool = False
     stopping: str | None = None
     due: datetime | None = None
     failure: Failure | None = None
@@ -136,6 +138,8 @@ class Run:
     digest: str = ""
     params: Mapping[str, Json] = field(default_factory=dict)
     trigger: Mapping[str, Json] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    directory: str = ""
     priority: int = 2
     submitted_at: datetime | None = None
     scheduled_at: datetime | None = None
@@ -160,3 +164,4 @@ class Run:
     main_left: int = 0
     timers: list[Timer] = field(default_factory=list, compare=False)
     dirty: list[str] = field(default_factory=list, compare=False)
+    settled: list[str] = field(default_factory=list, compare=False)

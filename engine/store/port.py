@@ -25,7 +25,10 @@ class Store(Protocol):
         """One run by its whole id."""
 
     def resolve(self, text: str, *, limit: int = 10) -> tuple[str, ...]:
-        """Ids of runs that equal `text`, end with it, or start with it (at least 4 characters), newest first."""
+        """Ids of runs that equal `text`, end with it, or start with it (at least 4 characters), newest first.
+
+        A run whose whole id is `text` is meant, and returned alone.
+        """
 
     def latest(self) -> str | None:
         """Id of the newest top-level run."""

@@ -14,7 +14,10 @@ from engine.outcomes import Json
 
 @dataclass(frozen=True, slots=True)
 class SpecRow:
-    """What a run was compiled from. `files` maps each file's name to its text: the flow, its libraries and sub-flows."""
+    """What a run was compiled from.
+
+    `files` maps each file's name to its text: the flow, its libraries and sub-flows.
+    """
 
     digest: str
     flow: str
@@ -55,7 +58,10 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """One task of a run, or one item of a fan-out (`item` >= 0; -1 is the task itself)."""
+    """One task of a run, or one item of a fan-out (`item` >= 0; -1 is the task itself).
+
+    `position` is the task's place in the plan; its items have the same.
+    """
 
     run_id: str
     task: str
@@ -109,7 +115,11 @@ class RunBatch:
     """Everything one decision changes about one run, written in one transaction or not at all.
 
     `events` continue the log without a gap: the first has `run.seq - len(events) + 1`. `run` is the row as it is after
-    them; `new` says that it is inserted, otherwise the stored row must have `expected_seq` and `run.token`.
+    them; `new` says that it is inserted, otherwise the stored row must have `expected_seq` and `run.token`. Whoever
+    takes a run over writes a new token and names the old one in `expected_token`.
+
+    What a run was submitted with (`flow`, `params`, `trigger`, `labels`, `created_at`, `parent_run`, `parent_task`) is
+    written when it is inserted and never again.
     """
 
     run: RunRow
@@ -119,11 +129,15 @@ class RunBatch:
     new: bool = False
     expected_seq: int = 0
     spec: SpecRow | None = None
+    expected_token: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs a list holds; `None` does not restrict. `states` are values of `RunState`."""
+    """Which runs a list holds; `None` does not restrict. `states` are values of `RunState`.
+
+    `since` and `until` are about `created_at`: the first is included, the second is not.
+    """
 
     flow: str | None = None
     states: tuple[str, ...] | None = None

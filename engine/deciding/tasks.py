@@ -1,0 +1,253 @@
+"""From `pending` to `queued`, and from an outcome to a final state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from engine.deciding.decision import Decision
+from engine.edges import verdict
+from engine.events import (
+    AttemptStarted,
+    AttemptStopping,
+    TaskBlocked,
+    TaskCancelled,
+    TaskCompleting,
+    TaskFailed,
+    TaskQueued,
+    TaskSkipped,
+    TaskSucceeded,
+)
+from engine.outcomes import Failure, Json
+from engine.plan import (
+    BranchAction,
+    EdgeKind,
+    FailAction,
+    PlanTask,
+    SetAction,
+    SwitchAction,
+    WaitAction,
+)
+from engine.run import BROKEN, MET, TaskRun
+from engine.scope import task_scope
+from engine.states import TaskState
+from specs.expressions import EvaluationError, evaluate, evaluate_condition, resolve, resolve_text
+from specs.model.values import parse_duration
+
+S = TaskState
+
+
+def consider(d: Decision, name: str) -> None:
+    """Look at a pending task whose edges have changed: skip, block, begin, or leave it."""
+    spec, task = d.task(name)
+    if task.state is not S.PENDING or is_suspended(d, name):
+        return
+    found = verdict(spec.edges, task.edges, spec.join)
+    if found == "skipped":
+        d.emit(TaskSkipped(d.now, name, _why_skipped(spec, task)))
+    elif found == "blocked":
+        d.emit(TaskBlocked(d.now, name, _cause(d, spec, task)))
+    elif found == "run" and _condition_holds(d, name, spec):
+        _begin_or_cancel(d, name)
+
+
+def is_suspended(d: Decision, name: str) -> bool:
+    """Whether the task belongs to a reset that has been asked for and not yet been made."""
+    return any(name in members for _, members, _ in d.run.pending_resets)
+
+
+def _why_skipped(spec: PlanTask, task: TaskRun) -> str:
+    arms = [e for e in spec.edges if e.kind is EdgeKind.ARM]
+    if arms and not any(
+        state == MET for edge, state in zip(spec.edges, task.edges, strict=True) if edge.kind is EdgeKind.ARM
+    ):
+        return f"no arm of `{arms[0].upstream}` takes it"
+    if any(edge.kind is EdgeKind.AFTER_FAILURE for edge in spec.edges):
+        return "nothing it handles has failed"
+    return "what it waits for is not part of this run"
+
+
+def _cause(d: Decision, spec: PlanTask, task: TaskRun) -> str:
+    """The task at the root: the upstream of the first broken edge, or what blocked that one."""
+    for edge, state in zip(spec.edges, task.edges, strict=True):
+        if state == BROKEN:
+            upstream = d.run.tasks[edge.upstream]
+            return upstream.cause if upstream.state is S.BLOCKED and upstream.cause else edge.upstream
+    return spec.edges[0].upstream
+
+
+def _condition_holds(d: Decision, name: str, spec: PlanTask) -> bool:
+    if spec.condition is None:
+        return True
+    try:
+        holds = evaluate_condition(spec.condition, task_scope(d.plan, d.run, name))
+    except EvaluationError as problem:
+        d.emit(TaskFailed(d.now, name, Failure("expression", f"`if`: {problem}")))
+        return False
+    if not holds:
+        d.emit(TaskSkipped(d.now, name, "`if` is false"))
+    return holds
+
+
+def _begin_or_cancel(d: Decision, name: str) -> None:
+    if may_start(d, name):
+        begin(d, name)
+    else:
+        d.emit(TaskCancelled(d.now, name))
+
+
+def may_start(d: Decision, name: str) -> bool:
+    """Whether a task that would run may: in a drain only cleanup and handlers do, and only until the drain is hurried."""
+    run = d.run
+    if "." in name:  # hooks and undo have phases of their own
+        return not run.hurried_everything
+    if run.draining is None:
+        return True
+    if run.hurried or run.draining == "start_hook":
+        return False
+    spec, task = d.task(name)
+    kinds = (EdgeKind.AFTER_END, EdgeKind.AFTER_FAILURE)
+    return any(e.kind in kinds and s == MET for e, s in zip(spec.edges, task.edges, strict=True))
+
+
+def begin(d: Decision, name: str) -> None:
+    """Queue the task, expand it into items, or carry it out at once when its action needs no process."""
+    from engine.deciding.fan_out import expand
+
+    spec, task = d.task(name)
+    if spec.fan_out is not None:
+        expand(d, name, spec.fan_out)
+    elif is_immediate(spec):
+        d.emit(AttemptStarted(d.now, name, None, task.round, 1, due=None))
+        carry_out(d, name, None)
+    elif isinstance(spec.action, WaitAction):
+        _begin_wait(d, name, spec.action)
+    else:
+        d.emit(TaskQueued(d.now, name))
+
+
+def is_immediate(spec: PlanTask) -> bool:
+    """Whether the action is carried out by the engine itself, in the decision that begins it."""
+    return isinstance(spec.action, BranchAction | SwitchAction | SetAction | FailAction)
+
+
+def carry_out(d: Decision, name: str, item: int | None) -> None:
+    """Do an immediate action that has just been started."""
+    from engine.deciding.attempts import fail_finally, succeed
+
+    action = d.plan.tasks[name].action
+    try:
+        scope = task_scope(d.plan, d.run, name, item)
+        result = _immediate_result(action, scope)
+    except EvaluationError as problem:
+        result = Failure("expression", str(problem))
+    if isinstance(result, Failure):
+        fail_finally(d, name, item, result)
+    else:
+        succeed(d, name, item, result)
+
+
+def _immediate_result(action: object, scope: Mapping[str, Any]) -> Json | Failure:
+    match action:
+        case BranchAction():
+            return _take_arm(action, scope)
+        case SwitchAction():
+            return _take_case(action, scope)
+        case SetAction():
+            return resolve(action.values, scope)
+        case FailAction():
+            return Failure("fail", resolve_text(action.message, scope))
+        case _:
+            raise AssertionError(action)
+
+
+def _take_arm(action: BranchAction, scope: Mapping[str, Any]) -> Json:
+    for number, arm in enumerate(action.arms, start=1):
+        if arm.condition is None or evaluate_condition(arm.condition, scope):
+            return {"arm": number, "chosen": list(arm.tasks)}
+    return {"arm": None, "chosen": []}
+
+
+def _take_case(action: SwitchAction, scope: Mapping[str, Any]) -> Json | Failure:
+    value = evaluate(action.value, scope)
+    for case, tasks in action.cases:
+        if type(case) is type(value) and case == value:
+            return {"chosen": list(tasks)}
+    if action.default is None:
+        return Failure("no_match", f"no case for `{value}`")
+    return {"chosen": list(action.default)}
+
+
+def _begin_wait(d: Decision, name: str, action: WaitAction) -> None:
+    task = d.run.tasks[name]
+    try:
+        scope = task_scope(d.plan, d.run, name)
+        due = _wait_until(action, scope, d.now)
+    except EvaluationError as problem:
+        d.emit(TaskFailed(d.now, name, Failure("expression", f"`wait`: {problem}")))
+        return
+    d.emit(AttemptStarted(d.now, name, None, task.round, 1, due=due))
+
+
+def _wait_until(action: WaitAction, scope: Mapping[str, Any], now: datetime) -> datetime:
+    if action.duration is not None:
+        return now + _duration(resolve(action.duration, scope))
+    if action.until is None:
+        raise AssertionError(action)
+    return max(now, _instant(resolve(action.until, scope)))
+
+
+def _duration(value: Json) -> timedelta:
+    found = parse_duration(value) if isinstance(value, str) else None
+    if found is None:
+        raise EvaluationError(f"`{value}` is not a duration such as `90s`")
+    return found
+
+
+def _instant(value: Json) -> datetime:
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise EvaluationError(f"`{value}` is not an instant with an offset such as `2026-01-02T03:04:05Z`")
+    return found.astimezone(UTC)
+
+
+def conclude(d: Decision, name: str, result: Json | Failure) -> None:
+    """End a task, or hold it back while tasks that name it in `before_complete` are not final."""
+    task = d.run.tasks[name]
+    failure = result if isinstance(result, Failure) else None
+    output = None if isinstance(result, Failure) else result
+    if task.started and task.state is not S.COMPLETING and is_held(d, name):
+        d.emit(TaskCompleting(d.now, name, output=output, failure=failure))
+    elif failure is not None:
+        d.emit(TaskFailed(d.now, name, failure))
+    else:
+        d.emit(TaskSucceeded(d.now, name, output=output))
+
+
+def is_held(d: Decision, name: str) -> bool:
+    """Whether a task that names `name` in `before_complete` is not final; nothing is held once the run is cancelled."""
+    if d.run.draining == "cancelled":
+        return False
+    return any(not d.run.tasks[holder].state.is_final for holder in d.plan.holders.get(name, ()))
+
+
+def release(d: Decision, name: str) -> None:
+    """End a `completing` task with its own outcome."""
+    task = d.run.tasks[name]
+    conclude(d, name, task.failure if task.failure is not None else task.output)
+
+
+def cancel_unit(d: Decision, name: str, item: int | None, *, reason: str) -> None:
+    """End a unit that has not ended: tell a live attempt to stop, cancel it at once otherwise."""
+    unit = d.run.tasks[name].unit(item)
+    if unit.state.is_final or unit.state is S.COMPLETING:
+        return
+    if unit.live:
+        if unit.stopping is None or reason == "cancelled":
+            d.emit(AttemptStopping(d.now, name, item, reason))
+    else:
+        d.emit(TaskCancelled(d.now, name, item))

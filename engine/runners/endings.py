@@ -1,0 +1,80 @@
+"""How a process ended, as a failure a person can read; and one safe line out of a task's own output."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.outcomes import Failure
+
+_TAIL_BYTES = 8192
+_LONGEST_LINE = 200
+_CONTROL = re.compile(
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: titles, links, the clipboard
+    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # DCS and its like
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor
+    r"|\x1b[ -/]*[0-~]?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEnd:
+    """Exactly one is set: the exit code, or the number of the signal a process died by."""
+
+    exit_code: int | None = None
+    signal: int | None = None
+
+    @classmethod
+    def of(cls, status: os.waitid_result) -> ProcessEnd:
+        """From what `waitid` has returned."""
+        if status.si_code == os.CLD_EXITED:
+            return cls(exit_code=status.si_status)
+        return cls(signal=status.si_status)
+
+
+def describe_end(end: ProcessEnd, *, last_line: str = "") -> Failure:
+    """The failure of a process that ended in a way that is no success and that nobody asked for."""
+    tail = f": {last_line}" if last_line else ""
+    if end.signal is not None:
+        name = signal_name(end.signal)
+        cause = " (possibly out of memory)" if name == "KILL" else ""
+        return Failure("signal", f"killed by SIG{name}{cause}{tail}", signal=name)
+    return Failure("exit", f"exited with {end.exit_code}{tail}", exit_code=end.exit_code)
+
+
+def signal_name(number: int) -> str:
+    """`KILL`, `TERM`, ...; for signals without a name their number."""
+    try:
+        return signal.Signals(number).name.removeprefix("SIG")
+    except ValueError:
+        return str(number)
+
+
+def last_line(file: Path) -> str:
+    """The last line of a file that is not blank, fit to be shown; empty when there is none."""
+    for line in reversed(re.split(r"[\r\n]+", read_tail(file, _TAIL_BYTES))):
+        shown = one_line(line)
+        if shown:
+            return shown
+    return ""
+
+
+def read_tail(file: Path, size_bytes: int) -> str:
+    """The end of a file as text; bytes that are no UTF-8 are replaced. Empty when it cannot be read."""
+    try:
+        with open(file, "rb") as stream:
+            end = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, end - size_bytes))
+            return stream.read(size_bytes).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def one_line(text: str, longest: int = _LONGEST_LINE) -> str:
+    """`text` on one line without terminal commands and unprintable characters, cut to `longest`."""
+    plain = _CONTROL.sub("", text[: longest * 8])
+    shown = " ".join("".join(char if char.isprintable() else " " for char in plain).split())
+    return shown if len(shown) <= longest else shown[: longest - 3] + "..."

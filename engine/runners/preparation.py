@@ -1,0 +1,179 @@
+"""What must be right before a process can be started: folder, program, script file, environment."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.attempts import AttemptFiles, AttemptKey, CommandWork, Launch, ScriptWork
+from engine.outcomes import Failure
+from engine.runners.endings import one_line
+from engine.runners.trees import MARKER
+
+SPILL_BYTES = 64 * 1024
+"""A value longer than this is given as a file: the kernel refuses one of 128 KiB, and all together have a limit too."""
+
+_SPILLED = "env-"
+_SHELLS: Mapping[str, tuple[str, ...]] = {"sh": ("sh", "-eu"), "bash": ("bash", "-euo", "pipefail")}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A process to start: `program` is the file, `argv` what it sees, `env` its whole environment."""
+
+    program: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+class CannotStart(Exception):
+    """The process cannot be started because of what the flow says; `failure` tells why."""
+
+    def __init__(self, message: str, *, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.failure = Failure("exit", message, exit_code=exit_code)
+
+
+def prepare_command(launch: Launch) -> Command:
+    """The process of a script or a command, its files written. Raises `CannotStart`; `OSError` when the disk fails."""
+    require_folder(launch.workdir)
+    env = prepare_env(launch)
+    match launch.work:
+        case ScriptWork(script=script, shell=shell):
+            path = write_private(launch.files.own / "script", script)
+            argv = (*_interpreter(shell, env, launch.workdir), path)
+        case CommandWork(argv=argv):
+            if not argv or not argv[0]:
+                raise CannotStart("there is no program to run: `exec` is empty", exit_code=127)
+        case _:
+            raise TypeError(f"{type(launch.work).__name__} is no process of its own")
+    return Command(find_program(argv[0], env.get("PATH", os.defpath), launch.workdir), argv, env)
+
+
+def require_folder(workdir: Path) -> None:
+    """Raise `CannotStart` unless `workdir` is a folder."""
+    if not os.path.isdir(workdir):  # noqa: PTH112 - on the hot path, and false for a name with a zero byte
+        raise CannotStart(f"the folder `{_shown(str(workdir))}` does not exist")
+
+
+def prepare_env(launch: Launch) -> dict[str, str]:
+    """The environment of an attempt: what it was given, its marker, and files in place of long values."""
+    env = dict(launch.env)
+    env[MARKER] = marker_of(launch.key)
+    for name, value in launch.env.items():
+        if len(value) * 4 > SPILL_BYTES and len(value.encode("utf-8", "surrogatepass")) > SPILL_BYTES:
+            del env[name]
+            env[f"{name}_FILE"] = write_private(launch.files.own / f"{_SPILLED}{name}", value)
+    return env
+
+
+def remove_spilled(files: AttemptFiles, env: Mapping[str, str]) -> None:
+    """Remove the files that long values were given in: they may hold secrets."""
+    for name, value in env.items():
+        if len(value) * 4 > SPILL_BYTES:
+            (files.own / f"{_SPILLED}{name}").unlink(missing_ok=True)
+
+
+def marker_of(key: AttemptKey) -> str:
+    """The text that marks every process of this attempt and of no other."""
+    item = "-" if key.item is None else str(key.item)
+    return f"{key.run_id}.{key.task}.{item}.{key.round}.{key.attempt}"
+
+
+def find_program(name: str, path: str, workdir: Path) -> str:
+    """The file that `name` stands for on `path`, as a shell would find it. Raises `CannotStart` with 127 or 126."""
+    found = None
+    folders = [""] if "/" in name else path.split(":")
+    for folder in folders:
+        candidate = os.path.join(workdir, folder, name)  # noqa: PTH118 - on the hot path
+        if os.path.isfile(candidate):  # noqa: PTH113
+            if os.access(candidate, os.X_OK):
+                return candidate
+            found = candidate
+    if found is not None:
+        raise CannotStart(f"`{_shown(found)}` is not executable", exit_code=126)
+    if "/" in name:
+        raise CannotStart(f"there is no program `{_shown(name)}`", exit_code=127)
+    raise CannotStart(f"there is no program `{_shown(name)}` on PATH `{one_line(path, 400)}`", exit_code=127)
+
+
+def explain_refusal(error: Exception, command: Command, workdir: Path) -> CannotStart | None:
+    """Why the system would not start `command`, when that is the flow's doing; `None` when it is the machine's."""
+    if isinstance(error, OSError):
+        return _explain_errno(error, command, workdir)
+    for what, text in (*((f"argument {n}", text) for n, text in enumerate(command.argv)), *_env_texts(command.env)):
+        problem = _unfit(text)
+        if problem is not None:
+            return CannotStart(f"{what} {problem}")
+    bad_names = [name for name in command.env if not name or "=" in name]
+    return CannotStart(f"`{_shown(bad_names[0])}` is not an environment name") if bad_names else None
+
+
+def write_private(path: Path, text: str) -> str:
+    """Write a file only its owner can read; its absolute name."""
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise CannotStart(f"`{path.name}` holds half of a character (a lone surrogate)") from None
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "wb", buffering=0) as stream:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[stream.write(rest) or 0 :]
+    return os.path.abspath(path)  # noqa: PTH100 - pathlib would look at the disk
+
+
+def _interpreter(shell: str | tuple[str, ...], env: Mapping[str, str], workdir: Path) -> tuple[str, ...]:
+    if isinstance(shell, tuple):
+        return shell
+    if shell == "python":
+        return ("python3",) if shutil.which("python3", path=env.get("PATH", os.defpath)) else (sys.executable,)
+    argv = _SHELLS.get(shell, (shell,))
+    try:
+        find_program(argv[0], env.get("PATH", os.defpath), workdir)
+    except CannotStart:
+        if shell in _SHELLS:  # a PATH of the flow's own need not lead to the shell
+            return (f"/bin/{shell}", *argv[1:])
+        raise
+    return argv
+
+
+def _explain_errno(error: OSError, command: Command, workdir: Path) -> CannotStart | None:
+    shown = _shown(command.argv[0])
+    match error.errno:
+        case errno.E2BIG:
+            size = sum(len(os.fsencode(text)) + 1 for text in command.argv)
+            size += sum(len(os.fsencode(f"{name}={value}")) + 1 for name, value in command.env.items())
+            return CannotStart(f"arguments and environment together have {size} bytes, more than the system allows")
+        case errno.ENOEXEC:
+            return CannotStart(f"`{shown}` has no `#!` line and is no program for this machine", exit_code=126)
+        case errno.ENOENT | errno.ENOTDIR if not os.path.isdir(workdir):  # noqa: PTH112
+            return CannotStart(f"the folder `{_shown(str(workdir))}` does not exist")
+        case errno.ENOENT | errno.ENOTDIR | errno.ELOOP:
+            return CannotStart(f"`{shown}` cannot be started: its interpreter does not exist", exit_code=127)
+        case errno.EACCES | errno.EPERM | errno.ENAMETOOLONG | errno.EISDIR | errno.ETXTBSY:
+            return CannotStart(f"`{shown}` cannot be started: {os.strerror(error.errno).lower()}", exit_code=126)
+    return None
+
+
+def _env_texts(env: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(f"the value of `{name}`", value) for name, value in env.items()]
+
+
+def _unfit(text: str) -> str | None:
+    if "\0" in text:
+        return "holds a zero byte, which no process can be given"
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return "holds half of a character (a lone surrogate)"
+    return None
+
+
+def _shown(text: str) -> str:
+    return one_line(text)

@@ -1,0 +1,258 @@
+"""Processes as trees: who belongs to an attempt, however it hid, and who must never be signalled.
+
+A process belongs to an attempt when it is in the session of the attempt's first process, descends from it, or carries
+the attempt's marker in its environment. The engine is the reaper of orphans (`PR_SET_CHILD_SUBREAPER`), so whatever a
+finished attempt left behind hangs below a child of ours that we did not start: one small read of `/proc` tells.
+A process is named by pid *and* start time, and signalled through a pidfd, so that no stranger is ever hit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+MARKER = "FLOW_ATTEMPT_ID"
+"""The environment variable every process of an attempt carries."""
+
+_MARKER = b"\0" + MARKER.encode() + b"="
+_PR_SET_CHILD_SUBREAPER = 36
+_SUSPECT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process as `/proc` showed it. `started` is in clock ticks since boot; with `pid` it is the identity."""
+
+    pid: int
+    parent: int
+    session: int
+    state: str
+    started: int
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can still run code: not a zombie."""
+        return self.state not in "ZX"
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The processes of one attempt: below `leader`, in its session, or with `marker`. `spare` are not members themselves.
+
+    The leader must not have been reaped, so that its pid names it and its session.
+    """
+
+    leader: int
+    marker: bytes
+    spare: frozenset[int] = frozenset()
+
+
+def read_process(pid: int) -> Process | None:
+    """The process, `None` when there is none."""
+    try:
+        stat = _read(f"/proc/{pid}/stat")
+    except OSError:
+        return None
+    fields = stat[stat.rfind(b")") + 2 :].split()
+    if len(fields) < 20:
+        return None
+    return Process(pid, int(fields[1]), int(fields[3]), fields[0].decode(), int(fields[19]))
+
+
+def program_name(pid: int) -> str:
+    """The short name of a process, empty when it is gone."""
+    try:
+        return _read(f"/proc/{pid}/comm").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def children_of(pid: int) -> list[int]:
+    """Pids of the children of all threads of a process."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                found.extend(map(int, _read(f"/proc/{pid}/task/{thread}/children").split()))
+    return found
+
+
+def send_signal(process: Process, number: int) -> bool:
+    """Signal exactly this process; false when it is gone or not ours to signal."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:
+        return False
+    try:
+        current = read_process(process.pid)
+        if current is None or current.started != process.started:
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def is_running(process: Process) -> bool:
+    """Whether this very process still runs."""
+    current = read_process(process.pid)
+    return current is not None and current.started == process.started and current.is_alive
+
+
+class Family:
+    """The processes this engine started and those it inherited from them."""
+
+    def __init__(self, call_later: Callable[[float, Callable[[], None]], Callable[[], None]]) -> None:
+        _become_subreaper()
+        self._call_later = call_later
+        self._own: set[int] = set()
+        self._session = os.getsid(0)
+        self._markers: dict[int, tuple[int, bytes]] = {}
+        self._suspects: dict[int, tuple[Process, Callable[[], None]]] = {}
+        # The kernel gives orphans to our first thread.
+        self._children = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
+
+    def started(self, pid: int) -> None:
+        """`pid` is a child that its owner waits for."""
+        self._own.add(pid)
+
+    def reaped(self, pid: int) -> None:
+        """The child `pid` has been waited for."""
+        self._own.discard(pid)
+        self._markers.pop(pid, None)
+
+    def left_of(self, tree: Tree) -> list[Process]:
+        """What an ended tree left running. Cheap when that is nothing; dead orphans are reaped on the way."""
+        left = []
+        for process in self._orphans():
+            if not process.is_alive:
+                self._bury(process, tree)
+            elif process.session == tree.leader or self._marker(process) == tree.marker:
+                left.append(process)
+        for pid in tree.spare:
+            below = (read_process(child) for child in children_of(pid))
+            left.extend(child for child in below if child is not None and child.is_alive)
+        return left
+
+    def members(self, tree: Tree) -> list[Process]:
+        """Every living process of `tree`, from one look at all processes of the machine."""
+        processes = _snapshot()
+        leader = processes.get(tree.leader)
+        since = leader.started if leader is not None else 0
+        below: dict[int, list[int]] = {}
+        for process in processes.values():
+            below.setdefault(process.parent, []).append(process.pid)
+        found: set[int] = set()
+        rest = [p.pid for p in processes.values() if self._is_seed(p, tree, since)]
+        while rest:
+            pid = rest.pop()
+            if pid not in found:
+                found.add(pid)
+                rest.extend(below.get(pid, ()))
+        return [p for p in map(processes.__getitem__, found) if p.is_alive and p.pid not in tree.spare]
+
+    def close(self) -> None:
+        """Reap the dead that nobody claimed, free the descriptor."""
+        for process, cancel in list(self._suspects.values()):
+            cancel()
+            self._reap_suspect(process)
+        if self._children >= 0:
+            os.close(self._children)
+            self._children = -1
+
+    def _is_seed(self, process: Process, tree: Tree, since: int) -> bool:
+        if process.pid == tree.leader or process.session == tree.leader:
+            return True
+        if process.started < since or process.session in (self._session, 0):
+            return False
+        return self._marker(process) == tree.marker
+
+    def _orphans(self) -> list[Process]:
+        found = []
+        for pid in self._child_pids():
+            if pid not in self._own:
+                process = read_process(pid)
+                # A child in our own session was started by another part of this program: no descendant of a task
+                # can come back into it.
+                if process is not None and process.session != self._session:
+                    found.append(process)
+        return found
+
+    def _child_pids(self) -> list[int]:
+        data = b""
+        while chunk := os.pread(self._children, 65536, len(data)):
+            data += chunk
+        return [int(pid) for pid in data.split()]
+
+    def _marker(self, process: Process) -> bytes:
+        known = self._markers.get(process.pid)
+        if known is not None and known[0] == process.started:
+            return known[1]
+        marker = _read_marker(process.pid)
+        if marker:  # without one it may just not have been there yet
+            self._markers[process.pid] = (process.started, marker)
+        return marker
+
+    def _bury(self, process: Process, tree: Tree) -> None:
+        known = self._markers.get(process.pid)
+        ours = process.session == tree.leader or known == (process.started, tree.marker)
+        if ours:
+            self._reap(process)
+        elif process.pid not in self._suspects:
+            # Its environment is gone with it. Somebody else in this program may be about to wait for it; an orphan
+            # of a task has nobody.
+            self._suspects[process.pid] = process, self._call_later(_SUSPECT_S, lambda: self._reap_suspect(process))
+
+    def _reap_suspect(self, process: Process) -> None:
+        self._suspects.pop(process.pid, None)
+        current = read_process(process.pid)
+        if current is not None and current.started == process.started and process.pid not in self._own:
+            self._reap(current)
+
+    def _reap(self, process: Process) -> None:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process.pid, os.WNOHANG)
+        self._markers.pop(process.pid, None)
+
+
+def _snapshot() -> Mapping[int, Process]:
+    found = (read_process(int(name)) for name in os.listdir("/proc") if name.isdecimal())
+    return {process.pid: process for process in found if process is not None}
+
+
+def _read_marker(pid: int) -> bytes:
+    try:
+        environment = b"\0" + _read(f"/proc/{pid}/environ")
+    except OSError:
+        return b""
+    at = environment.find(_MARKER)
+    if at < 0:
+        return b""
+    at += len(_MARKER)
+    end = environment.find(b"\0", at)
+    return environment[at : end if end >= 0 else len(environment)]
+
+
+def _read(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = os.read(descriptor, 65536)
+        while len(data) % 4096 == 0 and (more := os.read(descriptor, 1 << 20)):
+            data += more
+        return data
+    finally:
+        os.close(descriptor)
+
+
+def _become_subreaper() -> None:
+    """Orphans of our descendants become our children. Repeatable; inherited by nobody."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"cannot become the reaper of orphans: {os.strerror(number)}")

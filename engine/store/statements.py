@@ -1,0 +1,264 @@
+"""The statements of the hot path, as text that SQLite and PostgreSQL both take, and what each call of the store sends.
+
+A parameter is `?`; a driver that writes it otherwise replaces it, no statement holds one for any other reason. A test
+holds the columns named here and the tables to be the same.
+"""
+
+# ruff: noqa: S608 -- statements are put together from names in this file; every value is a parameter
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from engine.store.codec import (
+    Value,
+    attempt_values,
+    event_values,
+    micros,
+    replace_surrogates,
+    run_changes,
+    run_values,
+    spec_values,
+    task_values,
+)
+from engine.store.rows import RunBatch, RunFilter
+
+SPEC_COLUMNS = ("digest", "flow", "files", "created_at")
+RUN_CHANGES = (
+    "scheduled_at",
+    "started_at",
+    "ended_at",
+    "error",
+    "outputs",
+    "warnings",
+    "noop",
+    "undo",
+    "seq",
+    "token",
+    "owner",
+)
+RUN_COLUMNS = (
+    "id",
+    "flow",
+    "digest",
+    "state",
+    "params",
+    "trigger",
+    "created_at",
+    "labels",
+    "priority",
+    "parent_run",
+    "parent_task",
+    *RUN_CHANGES,
+)
+TASK_KEY = ("run_id", "task", "item")
+TASK_COLUMNS = (
+    *TASK_KEY,
+    "key",
+    "state",
+    "round",
+    "attempts",
+    "position",
+    "queued_at",
+    "started_at",
+    "ended_at",
+    "error",
+    "cause",
+    "counts",
+)
+ATTEMPT_KEY = ("run_id", "task", "item", "round", "attempt")
+ATTEMPT_COLUMNS = (
+    *ATTEMPT_KEY,
+    "state",
+    "started_at",
+    "ended_at",
+    "exit_code",
+    "signal",
+    "error",
+    "child_run",
+)
+EVENT_COLUMNS = ("run_id", "seq", "at", "type", "task", "item", "data")
+
+_LARGEST = (1 << 63) - 1
+_SHORTEST_PART = 4
+"""Fewer characters of an id than these are an accident, not a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A statement that reads, with its parameters."""
+
+    sql: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A statement that writes, once for each of `rows`. If `guarded`, each must hit exactly one stored row."""
+
+    sql: str
+    rows: list[tuple[Value, ...]]
+    guarded: bool = False
+
+
+def _insert(table: str, columns: Sequence[str], conflict: str = "") -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}){conflict}"
+
+
+def _upsert(table: str, key: Sequence[str], columns: Sequence[str]) -> str:
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in key)
+    return _insert(table, columns, f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}")
+
+
+def _select(table: str, columns: Sequence[str], alias: str | None = None) -> str:
+    names = ", ".join(f"{alias}.{column}" if alias else column for column in columns)
+    return f"SELECT {names} FROM {table}{f' AS {alias}' if alias else ''}"
+
+
+INSERT_SPEC = _insert("specs", SPEC_COLUMNS, " ON CONFLICT DO NOTHING")
+INSERT_RUN = _insert("runs", (*RUN_COLUMNS, "reversed_id"))
+INSERT_EVENT = _insert("events", EVENT_COLUMNS)
+UPSERT_TASK = _upsert("tasks", TASK_KEY, TASK_COLUMNS)
+UPSERT_ATTEMPT = _upsert("attempts", ATTEMPT_KEY, ATTEMPT_COLUMNS)
+
+# The state has a statement of its own because it is indexed: writing it unchanged would rewrite two indexes each time.
+_CHANGED = ("digest", "priority", *RUN_CHANGES)
+UPDATE_RUN = f"UPDATE runs SET {', '.join(f'{c} = ?' for c in _CHANGED)} WHERE id = ? AND seq = ? AND token = ?"
+UPDATE_RUN_STATE = "UPDATE runs SET state = ? WHERE id = ? AND state <> ?"
+
+SELECT_FENCE = "SELECT seq, token FROM runs WHERE id = ?"
+SELECT_SPEC = f"{_select('specs', SPEC_COLUMNS)} WHERE digest = ?"
+SELECT_RUN = f"{_select('runs', RUN_COLUMNS)} WHERE id = ?"
+SELECT_CHILDREN = f"{_select('runs', RUN_COLUMNS)} WHERE parent_run = ? ORDER BY created_at, id"
+SELECT_LATEST = "SELECT id FROM runs WHERE parent_run IS NULL ORDER BY created_at DESC, id DESC LIMIT 1"
+SELECT_TASKS = f"{_select('tasks', TASK_COLUMNS)} WHERE run_id = ? AND item = -1 ORDER BY position, task"
+SELECT_ITEMS = f"{_select('tasks', TASK_COLUMNS)} WHERE run_id = ? ORDER BY position, task, item"
+SELECT_MATCHING = (
+    "SELECT id, created_at FROM runs WHERE id >= ? AND id < ?"
+    " UNION SELECT id, created_at FROM runs WHERE reversed_id >= ? AND reversed_id < ?"
+    " ORDER BY created_at DESC, id DESC LIMIT ?"
+)
+_ATTEMPTS = (
+    f"{_select('attempts', ATTEMPT_COLUMNS, 'a')}"
+    " LEFT JOIN tasks AS t ON t.run_id = a.run_id AND t.task = a.task AND t.item = a.item WHERE a.run_id = ?"
+)
+_ATTEMPTS_ORDER = " ORDER BY t.position, a.task, a.item, a.round, a.attempt"
+_EVENTS = f"{_select('events', EVENT_COLUMNS)} WHERE run_id = ? AND seq > ? ORDER BY seq"
+
+Row = TypeVar("Row")
+
+
+def writes(batches: Sequence[RunBatch]) -> list[Write]:
+    """Everything the batches write, grouped by table so that each statement is prepared once, in an order that holds:
+    a run is inserted before it is changed, and of several changes to one row the last stays.
+
+    Raises:
+        ValueError: a batch does not continue its run's log, which is a defect of whoever made it.
+    """
+    for batch in batches:
+        _check_log(batch)
+    new = [batch.run for batch in batches if batch.new]
+    old = [batch for batch in batches if not batch.new]
+    every = (
+        Write(INSERT_SPEC, [spec_values(batch.spec) for batch in batches if batch.spec is not None]),
+        Write(INSERT_RUN, [run_values(run) for run in new]),
+        Write(UPDATE_RUN, [_update(batch) for batch in old], guarded=True),
+        Write(UPDATE_RUN_STATE, [(batch.run.state, batch.run.id, batch.run.state) for batch in old]),
+        Write(INSERT_EVENT, _encoded(event_values, (batch.events for batch in batches))),
+        Write(UPSERT_TASK, _encoded(task_values, (batch.tasks for batch in batches))),
+        Write(UPSERT_ATTEMPT, _encoded(attempt_values, (batch.attempts for batch in batches))),
+    )
+    return [write for write in every if write.rows]
+
+
+def without_surrogates(values: Iterable[Value]) -> tuple[Value, ...]:
+    """The same values, with what UTF-8 cannot hold replaced."""
+    return tuple(replace_surrogates(value) if isinstance(value, str) else value for value in values)
+
+
+def list_runs(where: RunFilter, *, limit: int, after: tuple[int, str] | None) -> Query:
+    """The newest `limit` runs below `after`, a run's `created_at` and id.
+
+    Each state is asked for by itself and the answers are merged: so the index yields each part in order, and neither a
+    rare nor a common state makes the list read what it does not return.
+    """
+    states: tuple[str | None, ...] = (None,) if where.states is None else tuple(dict.fromkeys(where.states))
+    parts = [_list_part(where, state=state, limit=limit, after=after) for state in states]
+    if len(parts) == 1:
+        return parts[0]
+    union = " UNION ALL ".join(f"SELECT * FROM ({part.sql}) AS part" for part in parts)
+    values = tuple(value for part in parts for value in part.values)
+    return Query(f"{union} ORDER BY created_at DESC, id DESC LIMIT ?", (*values, limit))
+
+
+def matching_ids(text: str, *, limit: int) -> Query | None:
+    """Ids that start or end with `text`, newest first; `None` when it is too short to name a run by a part."""
+    if len(text) < _SHORTEST_PART:
+        return None
+    backwards = text[::-1]
+    return Query(SELECT_MATCHING, (text, _above(text), backwards, _above(backwards), limit))
+
+
+def list_attempts(run_id: str, *, task: str | None, item: int | None) -> Query:
+    """Attempts of a run, of one task, or of one item, in order."""
+    sql, values = _ATTEMPTS, [run_id]  # type: str, list[Value]
+    for column, value in (("task", task), ("item", item)):
+        if value is not None:
+            sql += f" AND a.{column} = ?"
+            values.append(value)
+    return Query(sql + _ATTEMPTS_ORDER, tuple(values))
+
+
+def list_events(run_id: str, *, after: int, limit: int | None) -> Query:
+    """Events above `after`, all of them or the first `limit`."""
+    query = Query(_EVENTS, (run_id, min(after, _LARGEST)))
+    return query if limit is None else Query(f"{_EVENTS} LIMIT ?", (*query.values, min(max(limit, 0), _LARGEST)))
+
+
+def _list_part(where: RunFilter, *, state: str | None, limit: int, after: tuple[int, str] | None) -> Query:
+    terms: list[str] = []
+    values: list[Value] = []
+
+    def require(term: str, *its_values: Value) -> None:
+        terms.append(term)
+        values.extend(its_values)
+
+    if where.flow is not None:
+        require("flow = ?", where.flow)
+    if state is not None:
+        require("state = ?", state)
+    if where.since is not None:
+        require("created_at >= ?", micros(where.since))
+    if where.until is not None:
+        require("created_at < ?", micros(where.until))
+    if after is not None:
+        require("(created_at, id) < (?, ?)", *after)
+    if where.top_level_only:
+        require("parent_run IS NULL")
+    filtered = f" WHERE {' AND '.join(terms)}" if terms else ""
+    sql = f"{_select('runs', RUN_COLUMNS)}{filtered} ORDER BY created_at DESC, id DESC LIMIT ?"
+    return Query(sql, (*values, limit))
+
+
+def _check_log(batch: RunBatch) -> None:
+    """A gap in a log could never be folded, so it must not reach the disk."""
+    first = (0 if batch.new else batch.expected_seq) + 1
+    if [event.seq for event in batch.events] != list(range(first, batch.run.seq + 1)):
+        raise ValueError(f"batch of run {batch.run.id} does not continue its log at {first} up to {batch.run.seq}")
+
+
+def _update(batch: RunBatch) -> tuple[Value, ...]:
+    run = batch.run
+    token = run.token if batch.expected_token is None else batch.expected_token
+    return (run.digest, run.priority, *run_changes(run), run.id, batch.expected_seq, token)
+
+
+def _encoded(encode: Callable[[Row], tuple[Value, ...]], groups: Iterable[Sequence[Row]]) -> list[tuple[Value, ...]]:
+    return [encode(row) for rows in groups for row in rows]
+
+
+def _above(text: str) -> str:
+    """The end of the range of texts that start with `text`: nothing sorts above U+10FFFF."""
+    return text + "\U0010ffff"
