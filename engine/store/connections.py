@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -19,10 +19,8 @@ _IDLE = 4
 class Readers(Protocol):
     """Where connections for reading come from; usable from any thread."""
 
-    @contextmanager
-    def borrow(self) -> Iterator[sqlite3.Connection]:
+    def borrow(self) -> AbstractContextManager[sqlite3.Connection]:
         """A connection nobody else uses until the `with` ends."""
-        yield NotImplemented
 
     def close(self) -> None:
         """Close what is not borrowed, and the rest when it comes back. Repeatable."""
@@ -91,14 +89,14 @@ class FileReaders:
 class SharedReader:
     """The writer's own connection lent for reading, one reader at a time: what a store in memory has."""
 
-    def __init__(self, connection: sqlite3.Connection, mutex: threading.RLock) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.mutex = threading.RLock()
         self._connection = connection
-        self._mutex = mutex
 
     @contextmanager
     def borrow(self) -> Iterator[sqlite3.Connection]:
         """The connection, while nobody writes."""
-        with self._mutex:
+        with self.mutex:
             yield self._connection
 
     def close(self) -> None:

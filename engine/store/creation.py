@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import suppress
 from pathlib import Path
 
 from engine.errors import StoreDamaged, StoreTooNew, StoreUnavailable
@@ -82,9 +81,9 @@ def _fill(fresh: Path) -> None:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         create_schema(connection)
+        # Here and not when the connection closes, which would keep silent about a full disk.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
-        with suppress(sqlite3.Error):
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.close()
 
 

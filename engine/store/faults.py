@@ -23,6 +23,8 @@ _MEDIUM: dict[int, tuple[str, str | None]] = {
     sqlite3.SQLITE_NOMEM: ("memory is used up", None),
 }
 
+_TAKEN = frozenset({sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE})
+
 
 def is_io_error(error: BaseException) -> bool:
     """Whether the disk failed, after which nothing that was written lately can be trusted to be there."""
@@ -35,13 +37,15 @@ def translated(error: sqlite3.Error, name: str) -> StoreError:
     if code in _MEDIUM:
         why, hint = _MEDIUM[code]
         return StoreUnavailable(f"cannot use the store `{name}`: {why}", hint=hint)
-    if code == sqlite3.SQLITE_CONSTRAINT:
+    if code == sqlite3.SQLITE_CONSTRAINT and error.sqlite_errorcode in _TAKEN:
         return StoreConflict(f"another writer was first, nothing was written to `{name}`")
     if code == sqlite3.SQLITE_NOTADB:
         return StoreDamaged(f"`{name}` is not a store", hint=_BACKUP)
     if code == sqlite3.SQLITE_TOOBIG:
         return StoreError(f"a value is too large for the store `{name}`")
-    if isinstance(error, sqlite3.ProgrammingError):
+    if code == sqlite3.SQLITE_CONSTRAINT or isinstance(error, sqlite3.InterfaceError):
+        return StoreError(f"a row does not fit the store `{name}`: {str(error).lower()}")
+    if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
         return StoreUnavailable(f"the store `{name}` is closed")
     return StoreDamaged(f"the store `{name}` is damaged: {str(error).lower()}", hint=_BACKUP)
 

@@ -19,7 +19,7 @@ _LONGEST_PAUSE_S = 0.005
 
 
 class FileLock:
-    """A lock between processes, and between stores of one process, on a file of its own. Not for two threads at once."""
+    """A lock between processes, and between stores of one process, on its own file. Not for two threads at once."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,6 +1,7 @@
 """Where a store may lie: checks of the path that need no look into the file.
 
-The file itself is never opened here: closing any descriptor of it would drop the locks that SQLite holds in this process.
+The file itself is never opened here: closing any descriptor of it would drop the locks that SQLite holds in this
+process.
 """
 
 from __future__ import annotations

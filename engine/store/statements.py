@@ -102,6 +102,10 @@ class Write:
     rows: list[tuple[Value, ...]]
     guarded: bool = False
 
+    def weight(self) -> int:
+        """Characters of the last column of all rows: where the large values are, an event's data above all."""
+        return sum(len(row[-1]) for row in self.rows if isinstance(row[-1], str))
+
 
 def _insert(table: str, columns: Sequence[str], conflict: str = "") -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}){conflict}"
@@ -128,6 +132,7 @@ _CHANGED = ("digest", "priority", *RUN_CHANGES)
 UPDATE_RUN = f"UPDATE runs SET {', '.join(f'{c} = ?' for c in _CHANGED)} WHERE id = ? AND seq = ? AND token = ?"
 UPDATE_RUN_STATE = "UPDATE runs SET state = ? WHERE id = ? AND state <> ?"
 
+SELECT_ID = "SELECT id FROM runs WHERE id = ?"
 SELECT_FENCE = "SELECT seq, token FROM runs WHERE id = ?"
 SELECT_SPEC = f"{_select('specs', SPEC_COLUMNS)} WHERE digest = ?"
 SELECT_RUN = f"{_select('runs', RUN_COLUMNS)} WHERE id = ?"
@@ -153,12 +158,7 @@ Row = TypeVar("Row")
 def writes(batches: Sequence[RunBatch]) -> list[Write]:
     """Everything the batches write, grouped by table so that each statement is prepared once, in an order that holds:
     a run is inserted before it is changed, and of several changes to one row the last stays.
-
-    Raises:
-        ValueError: a batch does not continue its run's log, which is a defect of whoever made it.
     """
-    for batch in batches:
-        _check_log(batch)
     new = [batch.run for batch in batches if batch.new]
     old = [batch for batch in batches if not batch.new]
     every = (
@@ -171,6 +171,22 @@ def writes(batches: Sequence[RunBatch]) -> list[Write]:
         Write(UPSERT_ATTEMPT, _encoded(attempt_values, (batch.attempts for batch in batches))),
     )
     return [write for write in every if write.rows]
+
+
+def check_logs(batches: Sequence[RunBatch]) -> None:
+    """Raise `ValueError` if a batch does not continue its run's log: a defect of whoever made it.
+
+    A log with a gap could never be folded, so it must not reach the disk.
+    """
+    for batch in batches:
+        first = (0 if batch.new else batch.expected_seq) + 1
+        if [event.seq for event in batch.events] != list(range(first, batch.run.seq + 1)):
+            raise ValueError(f"batch of run {batch.run.id} does not continue its log at {first} up to {batch.run.seq}")
+
+
+def cleaned(write: Write) -> Write:
+    """The same write, with what UTF-8 cannot hold replaced."""
+    return Write(write.sql, [without_surrogates(row) for row in write.rows], guarded=write.guarded)
 
 
 def without_surrogates(values: Iterable[Value]) -> tuple[Value, ...]:
@@ -240,13 +256,6 @@ def _list_part(where: RunFilter, *, state: str | None, limit: int, after: tuple[
     filtered = f" WHERE {' AND '.join(terms)}" if terms else ""
     sql = f"{_select('runs', RUN_COLUMNS)}{filtered} ORDER BY created_at DESC, id DESC LIMIT ?"
     return Query(sql, (*values, limit))
-
-
-def _check_log(batch: RunBatch) -> None:
-    """A gap in a log could never be folded, so it must not reach the disk."""
-    first = (0 if batch.new else batch.expected_seq) + 1
-    if [event.seq for event in batch.events] != list(range(first, batch.run.seq + 1)):
-        raise ValueError(f"batch of run {batch.run.id} does not continue its log at {first} up to {batch.run.seq}")
 
 
 def _update(batch: RunBatch) -> tuple[Value, ...]:

@@ -1,0 +1,1 @@
+"""Alembic's environment for the store; `engine.store.upgrade` runs it."""

@@ -1,0 +1,315 @@
+"""The store in one SQLite file, which any number of processes may share, and the same in memory."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from engine.errors import StoreConflict, StoreError, StoreUnavailable
+from engine.store import ddl, places, statements
+from engine.store.codec import Record, attempt_row, event_row, micros, run_row, spec_row, task_row
+from engine.store.connections import FileReaders, Readers, SharedReader, connect_writer
+from engine.store.creation import create_schema, create_store, stored_version
+from engine.store.cursors import read_cursor, write_cursor
+from engine.store.faults import is_io_error, translated, translating, undecodable
+from engine.store.locks import FileLock
+from engine.store.rows import AttemptRow, EventRow, Page, RunBatch, RunFilter, RunRow, SpecRow, TaskRow
+from engine.store.statements import Query, Write
+
+Row = TypeVar("Row")
+
+_PATIENCE_S = 30.0
+"""How long a write waits for other processes before it gives up and names the one that keeps the lock."""
+
+_CLOSING_PATIENCE_S = 2.0
+_CHECKPOINT_ROWS = 2_000
+"""Rows after which the log is copied into the file: a few MB of log, a few milliseconds of copying."""
+
+_CHECKPOINT_CHARACTERS = 4 << 20
+_LONGEST_PAGE = 10_000
+
+
+class SqliteStore:
+    """Runs, logs and projections in SQLite (`engine.store.port.Store`). Every method may be called from any thread.
+
+    Writes are durable when they return. One connection writes; each write, and each copying of the log into the file,
+    is made under the lock `NAME.lock`, so processes that share a store take turns and never see it locked. (SQLite
+    before 3.51.3 can damage a file that one connection checkpoints while another writes.)
+    """
+
+    def __init__(self, name: str, writer: sqlite3.Connection, *, readers: Readers, lock: FileLock | None) -> None:
+        """For `open` and `in_memory`; without `lock` nobody else can reach the database."""
+        self._name = name
+        self._writer = writer
+        self._readers = readers
+        self._lock = lock
+        self._mutex = readers.mutex if isinstance(readers, SharedReader) else threading.RLock()
+        self._closed = False
+        self._disk_failed = False
+        self._rows_logged = 0
+        self._characters_logged = 0
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = True, now: datetime | None = None) -> SqliteStore:
+        """The store at `path`; if there is none it is made (missing folders included), unless `create` is false.
+
+        A store of an earlier flowctl is upgraded, with a backup named for the instant `now` beside it; without `now` it
+        is refused.
+
+        Raises:
+            StoreDamaged: what is at `path` is not a store, or is broken. It is left as it is.
+            StoreTooNew: a later flowctl has written it.
+            StoreUnavailable: it cannot be opened or made.
+            StoreError: it is on a network file system, or needs an upgrade.
+        """
+        path = places.resolve_store(Path(path))
+        places.refuse_network(path)
+        found = places.exists(path)
+        if not found and not create:
+            raise StoreUnavailable(f"there is no store at `{path}`", hint="the first run makes one")
+        places.make_parent(path)
+        lock = FileLock(places.beside(path, ".lock"))
+        try:
+            if not found:
+                with lock.held(patience_s=_PATIENCE_S):
+                    if not places.exists(path):  # another process may have made it meanwhile
+                        create_store(path)
+            with translating(str(path)):
+                writer = _attach(path, lock, now)
+        except BaseException:
+            lock.close()
+            raise
+        return cls(str(path), writer, readers=FileReaders(path), lock=lock)
+
+    @classmethod
+    def in_memory(cls) -> SqliteStore:
+        """An empty store that is gone when it is closed."""
+        writer = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        create_schema(writer)
+        return cls(":memory:", writer, readers=SharedReader(writer), lock=None)
+
+    def commit(self, batches: Sequence[RunBatch]) -> None:
+        """Write all batches in one durable transaction, or none of them.
+
+        Raises:
+            StoreConflict: another writer was first; it names the runs that were changed.
+            StoreUnavailable: the medium failed, nothing was acknowledged. After an error of the disk itself this store
+                writes nothing any more: what it wrote last may be there or not, and only opening it again tells.
+            StoreError: a value cannot be stored.
+        """
+        if not batches:
+            return
+        statements.check_logs(batches)
+        try:
+            try:
+                self._write(batches, statements.writes(batches))
+            except UnicodeEncodeError:
+                cleaned = [statements.cleaned(write) for write in statements.writes(batches)]
+                self._write(batches, cleaned)
+        except (OverflowError, RecursionError, ValueError) as error:
+            raise StoreError(f"a value cannot be stored: {str(error).lower()}") from error
+
+    def spec(self, digest: str) -> SpecRow | None:
+        """The files a run was compiled from."""
+        return self._first(Query(statements.SELECT_SPEC, (digest,)), spec_row)
+
+    def run(self, run_id: str) -> RunRow | None:
+        """One run by its whole id."""
+        return self._first(Query(statements.SELECT_RUN, (run_id,)), run_row)
+
+    def resolve(self, text: str, *, limit: int = 10) -> tuple[str, ...]:
+        """Ids of runs that equal `text`, or else end or start with it (at least 4 characters), newest first."""
+        whole = self._read(Query(statements.SELECT_ID, (text,)), _first_column)
+        if whole:
+            return whole
+        query = statements.matching_ids(text, limit=_page_size(limit))
+        return () if query is None else self._read(query, _first_column)
+
+    def latest(self) -> str | None:
+        """Id of the newest top-level run."""
+        return self._first(Query(statements.SELECT_LATEST, ()), _first_column)
+
+    def runs(self, where: RunFilter, *, limit: int, cursor: str | None = None) -> Page:
+        """A page of runs, newest first; at least one run and at most 10,000 of them fit on it."""
+        after = None if cursor is None else read_cursor(cursor)
+        if where.states == ():
+            return Page((), None)
+        size = _page_size(limit)
+        found = self._read(statements.list_runs(where, limit=size + 1, after=after), run_row)
+        items = found[:size]
+        more = len(found) > size
+        return Page(items, write_cursor(micros(items[-1].created_at), items[-1].id) if more else None)
+
+    def children(self, run_id: str) -> tuple[RunRow, ...]:
+        """Child runs, oldest first."""
+        return self._read(Query(statements.SELECT_CHILDREN, (run_id,)), run_row)
+
+    def tasks(self, run_id: str, *, items: bool = False) -> tuple[TaskRow, ...]:
+        """Tasks in file order; with `items`, each fan-out's items follow it."""
+        sql = statements.SELECT_ITEMS if items else statements.SELECT_TASKS
+        return self._read(Query(sql, (run_id,)), task_row)
+
+    def attempts(self, run_id: str, *, task: str | None = None, item: int | None = None) -> tuple[AttemptRow, ...]:
+        """Attempts in order of (task position as stored, item, round, attempt)."""
+        return self._read(statements.list_attempts(run_id, task=task, item=item), attempt_row)
+
+    def events(self, run_id: str, *, after: int = 0, limit: int | None = None) -> tuple[EventRow, ...]:
+        """Events with `seq` above `after`, in order."""
+        return self._read(statements.list_events(run_id, after=after, limit=limit), event_row)
+
+    def close(self) -> None:
+        """Free the store; the last process to do so leaves a single file. Repeatable."""
+        with self._mutex:
+            if self._closed:
+                return
+            self._closed = True
+            self._readers.close()
+            with suppress(StoreUnavailable), self._turn(_CLOSING_PATIENCE_S):
+                self._checkpoint()
+                self._writer.close()
+            # If the lock is not to be had, its holder has the file open, and closing does no more than that.
+            self._writer.close()
+            if self._lock is not None:
+                self._lock.close()
+
+    def _write(self, batches: Sequence[RunBatch], writes: Sequence[Write]) -> None:
+        with self._mutex:
+            if self._closed:
+                raise StoreUnavailable(f"the store `{self._name}` is closed")
+            if self._disk_failed:
+                raise StoreUnavailable(
+                    f"the disk has failed under the store `{self._name}`, which takes no more writes",
+                    hint="look at the system's log, then start again",
+                )
+            with self._turn(_PATIENCE_S):
+                try:
+                    self._transact(writes)
+                except sqlite3.Error as error:
+                    self._disk_failed = is_io_error(error)
+                    raise self._explained(translated(error, self._name), batches) from error
+                except StoreConflict as error:
+                    raise self._explained(error, batches) from None
+                self._count(writes)
+
+    def _transact(self, writes: Sequence[Write]) -> None:
+        writer = self._writer
+        writer.execute("BEGIN IMMEDIATE")
+        try:
+            for write in writes:
+                changed = writer.executemany(write.sql, write.rows).rowcount
+                if write.guarded and changed != len(write.rows):
+                    raise StoreConflict("another writer was first")
+            writer.execute("COMMIT")
+        except BaseException:
+            if writer.in_transaction:
+                with suppress(sqlite3.Error):  # the first error is the one to tell
+                    writer.execute("ROLLBACK")
+            raise
+
+    def _explained(self, error: StoreError, batches: Sequence[RunBatch]) -> StoreError:
+        """A conflict with the runs it is about."""
+        if not isinstance(error, StoreConflict):
+            return error
+        lost = [batch.run.id for batch in _first_of_each_run(batches) if self._was_overtaken(batch)]
+        named = ", ".join(f"`{run_id}`" for run_id in lost[:3]) + (", ..." if len(lost) > 3 else "")
+        where = f" at run {named}" if lost else ""
+        return StoreConflict(f"another writer was first{where}, nothing was written", run_ids=lost)
+
+    def _was_overtaken(self, batch: RunBatch) -> bool:
+        fence = self._writer.execute(statements.SELECT_FENCE, (batch.run.id,)).fetchone()
+        if batch.new or fence is None:
+            return batch.new == (fence is not None)
+        token = batch.run.token if batch.expected_token is None else batch.expected_token
+        return bool(tuple(fence) != (batch.expected_seq, token))
+
+    def _turn(self, patience_s: float) -> AbstractContextManager[None]:
+        return nullcontext() if self._lock is None else self._lock.held(patience_s=patience_s)
+
+    def _count(self, writes: Sequence[Write]) -> None:
+        """Note what went into the log, and copy it into the file now and then. The caller holds the lock."""
+        for write in writes:
+            self._rows_logged += len(write.rows)
+            self._characters_logged += write.weight()
+        if self._rows_logged >= _CHECKPOINT_ROWS or self._characters_logged >= _CHECKPOINT_CHARACTERS:
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        if self._lock is None or not self._rows_logged or self._disk_failed:
+            return
+        self._rows_logged = self._characters_logged = 0
+        with suppress(sqlite3.Error):  # nothing is lost: the log keeps what could not be copied until the next time
+            self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _first(self, query: Query, decode: Callable[[Record], Row]) -> Row | None:
+        return next(iter(self._read(query, decode)), None)
+
+    def _read(self, query: Query, decode: Callable[[Record], Row]) -> tuple[Row, ...]:
+        values = statements.without_surrogates(query.values)
+        with self._reading() as connection:
+            records = connection.execute(query.sql, values).fetchall()
+        try:
+            return tuple(map(decode, records))
+        except (OverflowError, RecursionError, TypeError, ValueError) as error:
+            raise undecodable(self._name) from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        if self._closed:
+            raise StoreUnavailable(f"the store `{self._name}` is closed")
+        with translating(self._name), self._readers.borrow() as connection:
+            yield connection
+
+
+def _attach(path: Path, lock: FileLock, now: datetime | None) -> sqlite3.Connection:
+    """The writing connection to a file that is a store of the present version when this returns."""
+    writer = connect_writer(path)
+    try:
+        if stored_version(writer, path) < ddl.VERSION:
+            writer.close()
+            with lock.held(patience_s=_PATIENCE_S):
+                _upgrade(path, now)
+            writer = connect_writer(path)
+            stored_version(writer, path)
+        if writer.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            with lock.held(patience_s=_PATIENCE_S):
+                writer.execute("PRAGMA journal_mode = WAL").fetchall()
+    except BaseException:
+        writer.close()
+        raise
+    return writer
+
+
+def _upgrade(path: Path, now: datetime | None) -> None:
+    """Upgrade, unless another process did so while this one waited for the lock."""
+    from engine.store.upgrade import upgrade_store
+
+    looker = connect_writer(path)
+    try:
+        version = stored_version(looker, path)
+    finally:
+        looker.close()
+    if version == ddl.VERSION:
+        return
+    if now is None:
+        raise StoreError(f"the store `{path}` is of an earlier flowctl", hint="run `flowctl db migrate`")
+    upgrade_store(path, version=version, now=now)
+
+
+def _first_of_each_run(batches: Sequence[RunBatch]) -> list[RunBatch]:
+    first: dict[str, RunBatch] = {}
+    for batch in batches:
+        first.setdefault(batch.run.id, batch)
+    return list(first.values())
+
+
+def _first_column(record: Record) -> str:
+    return str(record[0])
+
+
+def _page_size(limit: int) -> int:
+    return min(max(limit, 1), _LONGEST_PAGE)

@@ -1,0 +1,93 @@
+"""Bringing an older store up to date: a backup first, then all migrations in one transaction.
+
+Alembic and SQLAlchemy are imported when it happens, never before.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engine.errors import StoreError, StoreUnavailable
+from engine.store import ddl, places
+from engine.store.connections import connect_writer
+from engine.store.faults import translating
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade_store(path: Path, *, version: int, now: datetime, further: Sequence[Path] = ()) -> Path:
+    """Back a store of `version` up and migrate it to the newest; returns the backup. The caller holds the store's lock.
+
+    If anything fails the store is as it was. `further` are folders with migrations besides our own.
+
+    Raises:
+        StoreUnavailable: there is no room for the backup, or it cannot be written.
+        StoreError: a backup of this instant exists already.
+    """
+    backup = places.beside(path, f".backup-{version:04}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
+    with translating(str(path)):
+        _back_up(path, backup)
+        _migrate(path, (MIGRATIONS / "versions", *further))
+    return backup
+
+
+def _back_up(path: Path, backup: Path) -> None:
+    """Copy a consistent state, log included; the copy has its name only when it is whole and on the disk."""
+    if backup.exists():
+        raise StoreError(f"the backup `{backup}` exists already", hint="move it away and try again")
+    partial = places.beside(backup, ".partial")
+    try:
+        partial.unlink(missing_ok=True)
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        source, target = connect_writer(path), connect_writer(partial)
+        try:
+            source.backup(target)
+        finally:
+            target.close()
+            source.close()
+        partial.rename(backup)
+        places.sync_folder(backup.parent)
+    except OSError as error:
+        raise StoreUnavailable(f"cannot write the backup `{backup}`: {(error.strerror or '').lower()}") from error
+
+
+def _migrate(path: Path, versions: Sequence[Path]) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import StaticPool
+
+    config = Config()
+    config.set_main_option("script_location", _literal(MIGRATIONS))
+    config.set_main_option("version_locations", os.pathsep.join(_literal(folder) for folder in versions))
+    config.set_main_option("path_separator", "os")
+    head = ScriptDirectory.from_config(config).get_current_head() or ddl.REVISION
+    connection = connect_writer(path)
+    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+    try:
+        with engine.connect() as wrapped:
+            # Begun here: the driver would begin only before the first change of a row, and migrations change tables.
+            connection.execute("BEGIN IMMEDIATE")
+            config.attributes["connection"] = wrapped
+            command.upgrade(config, "head")
+            connection.execute(f"PRAGMA user_version = {int(head)}")
+            connection.execute("COMMIT")
+    finally:
+        _abandon(connection)
+        engine.dispose()
+        connection.close()
+
+
+def _abandon(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _literal(folder: Path) -> str:
+    """A path for Alembic's options, where a percent sign begins a substitution."""
+    return str(folder).replace("%", "%%")
