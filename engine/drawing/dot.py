@@ -6,18 +6,19 @@ called `n0`, `n1`, ... whatever their tasks are called.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-from engine.drawing.labels import clean, duration
-from engine.drawing.model import Drawing, Group, Link, LinkKind, Node, Shape
+from engine.drawing.captions import LABEL_LENGTH, TITLE_LENGTH, details, headline, state_text
+from engine.drawing.labels import clean
+from engine.drawing.model import Drawing, Group, Link, LinkKind, Node, Shape, nested
 from engine.drawing.palette import DANGER, FAINT, FRAME, INK, LINE, LOOKS, PAPER, PLAIN, Look
 from engine.states import TaskState
 
+GAP = "\u200b"
+"""Zero width; stands in no clean text, so that it can be taken out again."""
+
 FONT = "Helvetica,Arial,sans-serif"
-TITLE_LENGTH = 48
-NOTE_LENGTH = 44
-LABEL_LENGTH = 36
 
 _OUTLINES: Mapping[Shape, str] = {
     Shape.TASK: 'shape="box"',
@@ -35,9 +36,14 @@ _LINES: Mapping[LinkKind, str] = {
     LinkKind.ARM: 'arrowhead="vee"',
     LinkKind.BEFORE_COMPLETE: 'style="solid",arrowhead="odot",constraint="false"',
     LinkKind.RETRY_UPSTREAM: 'style="dashed",color="#b45309",fontcolor="#b45309",constraint="false"',
-    LinkKind.UNDO: f'style="dotted",arrowhead="open",color="{FRAME}",fontcolor="{FAINT}"',
+    LinkKind.UNDO: f'style="dotted",arrowhead="open",color="{LINE}",fontcolor="{FAINT}"',
     LinkKind.CHILD: f'style="dotted",arrowhead="none",color="{LINE}"',
 }
+
+_FRAME = (
+    f'labelloc="t"; labeljust="l"; style="rounded,filled"; fillcolor="#f8fafc"; color="{FRAME}"; '
+    f'fontcolor="{FAINT}"; fontsize="10"; margin="14";'
+)
 
 
 def to_dot(drawing: Drawing) -> str:
@@ -47,7 +53,7 @@ def to_dot(drawing: Drawing) -> str:
 
 def _lines(drawing: Drawing) -> Iterator[str]:
     names = {node.id: f"n{number}" for number, node in enumerate(drawing.nodes)}
-    yield f"digraph {_quoted(clean(drawing.flow, TITLE_LENGTH))} {{"
+    yield "digraph flow {"
     yield (
         f'  graph [rankdir="TB",bgcolor="{PAPER}",fontname="{FONT}",fontcolor="{INK}",labelloc="t",nodesep="0.35",'
         f'ranksep="0.45",pad="0.25",label=<{_heading(drawing)}>];'
@@ -66,47 +72,28 @@ def _attributes(node: Node) -> str:
     look = LOOKS[node.state.state] if node.state else PLAIN
     rounded = "rounded,filled" if node.shape is Shape.TASK else "filled"
     return (
-        f'id="{_anchor(node)}",label=<{_label(node)}>,{_OUTLINES[node.shape]},style="{rounded},{look.line}",'
+        f'{_anchor(node)}label=<{_label(node)}>,{_OUTLINES[node.shape]},style="{rounded},{look.line}",'
         f'fillcolor="{look.fill}",color="{look.border}",fontcolor="{look.text}"'
     )
 
 
 def _anchor(node: Node) -> str:
-    """An id for the SVG: the task's, when it can be one."""
-    return f"task-{node.id}" if node.id.replace(".", "").replace("_", "").replace("/", "").isalnum() else "task"
+    """An id for the element of an SVG, when the task's can be one."""
+    plain = node.id.replace(".", "").replace("_", "").replace("/", "")
+    return f'id="task-{node.id}",' if plain.isalnum() and plain.isascii() and len(plain) < 200 else ""
 
 
 def _label(node: Node) -> str:
-    title = clean(node.title, TITLE_LENGTH) + (f" ×{node.size}" if node.size else "")
-    small = [clean(text, NOTE_LENGTH) for text in (node.kind, *node.notes)]
-    if node.shape is Shape.CHOICE:
-        small = small[1:]  # the diamond says what it is, and has little room
-    rows = [f"<b>{_markup(title)}</b>"]
-    rows += [f'<font point-size="9">{_markup(text)}</font>' for text in small if text]
+    rows = [f'<font point-size="13"><b>{_markup(headline(node))}</b></font>']
+    rows += [f'<font point-size="9">{_markup(text)}</font>' for text in details(node)]
     if node.state:
         look = LOOKS[node.state.state]
         rows.append(f'<font point-size="10">{look.sign} {_markup(state_text(node))}</font>')
     return "<br/>".join(rows)
 
 
-def state_text(node: Node) -> str:
-    """The state of a node in words: `failed, 9/12, 1 failed, 1m05s, attempt 2`; empty when it has none."""
-    state = node.state
-    if state is None:
-        return ""
-    parts = [state.state.value]
-    if state.counts is not None:
-        total, succeeded, failed = (state.counts.get(key, 0) for key in ("total", "succeeded", "failed"))
-        parts.append(f"{succeeded}/{total}")
-        parts += [f"{failed} failed"] if failed else []
-    parts += [duration(state.duration_s)] if state.duration_s is not None else []
-    parts += [f"attempt {state.attempts}"] if state.attempts > 1 else []
-    parts += [f"round {state.round}"] if state.round > 1 else []
-    return ", ".join(parts)
-
-
 def _link(link: Link, number: int) -> str:
-    label = f"label={_quoted(' ' + clean(link.label, LABEL_LENGTH) + ' ')}" if link.label else ""
+    label = f"label={_quoted(' ' + clean(link.text, LABEL_LENGTH) + ' ')}" if link.text else ""
     return ",".join(part for part in (f'id="e{number}"', _LINES[link.kind], label) if part)
 
 
@@ -133,44 +120,32 @@ def _chip(state: TaskState, look: Look) -> str:
     )
 
 
-def _frames(groups: Iterable[Group], names: Mapping[str, str]) -> Iterator[str]:
-    """Clusters, inner ones within outer ones; iterative, since sub-flows may nest."""
-    inner: dict[str | None, list[Group]] = {}
-    ordered = list(groups)
-    for group in ordered:
-        inner.setdefault(group.parent, []).append(group)
-    number = {id(group): index for index, group in enumerate(ordered)}
-    waiting: list[Group | None] = list(reversed(inner.get(None, [])))
-    while waiting:
-        group = waiting.pop()
-        if group is None:
+def _frames(groups: Sequence[Group], names: Mapping[str, str]) -> Iterator[str]:
+    """Clusters, inner ones within outer ones."""
+    for entry in nested(groups):
+        if entry is None:
             yield "  }"
             continue
-        yield f"  subgraph cluster_{number[id(group)]} {{"
-        yield (
-            f'    label={_quoted(clean(group.title, TITLE_LENGTH))}; labelloc="t"; labeljust="l"; style="rounded,filled";'
-            f' fillcolor="#f8fafc"; color="{FRAME}"; fontcolor="{FAINT}"; fontsize="10"; margin="14";'
-        )
-        yield from _members(group, names, number[id(group)])
-        waiting.append(None)
-        waiting.extend(reversed(inner.get(group.id, [])))
-
-
-def _members(group: Group, names: Mapping[str, str], number: int) -> Iterator[str]:
-    if group.nodes:
-        yield "    " + " ".join(f"{names[id_]};" for id_ in group.nodes)
-    else:  # Graphviz leaves out a frame with nothing in it, and its title with it
-        yield f'    c{number} [label="…",shape="plaintext",fontcolor="{FAINT}"];'
+        number, group = entry
+        yield f"  subgraph cluster_{number} {{"
+        yield f"    label={_quoted(clean(group.title, TITLE_LENGTH))}; {_FRAME}"
+        if group.nodes:
+            yield "    " + " ".join(f"{names[id_]};" for id_ in group.nodes)
+        else:  # Graphviz leaves out a frame with nothing in it, and its title with it
+            yield f'    c{number} [label="…",shape="plaintext",fontcolor="{FAINT}"];'
 
 
 # --- escaping ---------------------------------------------------------------------------------------------------------
 
 
 def _quoted(text: str) -> str:
-    """A clean text as a DOT string. Graphviz reads escapes and character entities in it, so `\\` and `&` are escaped."""
+    """A clean text as a DOT string, in which Graphviz reads backslashes and character entities."""
     return '"' + text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _markup(text: str) -> str:
-    """A clean text inside a label with markup: nothing in it is a tag, an entity or the end of the label."""
-    return escape(text, quote=True)
+    """A clean text inside a label with markup: nothing in it is a tag, an entity or the end of the label.
+
+    Graphviz puts names in for `\\N`, `\\G` and the like here, too, and knows no escape: `GAP` keeps them apart.
+    """
+    return escape(text, quote=True).replace("\\", f"&#92;&#{ord(GAP)};")

@@ -54,7 +54,7 @@ def _state(node: Node) -> Json:
 
 
 def _edge(link: Link) -> dict[str, Json]:
-    return {"from": link.source, "to": link.target, "kind": link.kind.value, "label": link.label}
+    return {"from": link.source, "to": link.target, "kind": link.kind.value, "label": link.label, "limit": link.limit}
 
 
 def _group(group: Group) -> dict[str, Json]:

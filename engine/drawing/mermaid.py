@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from engine.drawing.dot import LABEL_LENGTH, NOTE_LENGTH, TITLE_LENGTH, state_text
+from engine.drawing.captions import LABEL_LENGTH, TIMES, TITLE_LENGTH, details, headline, state_text
 from engine.drawing.labels import clean
-from engine.drawing.model import Drawing, Group, Link, LinkKind, Node, Shape
-from engine.drawing.palette import DANGER, FRAME, LINE, LOOKS, PLAIN, Look
+from engine.drawing.model import Drawing, Group, Link, LinkKind, Node, Shape, nested
+from engine.drawing.palette import DANGER, LINE, LOOKS, PLAIN, Look
 
 _BRACKETS: Mapping[Shape, tuple[str, str]] = {
     Shape.TASK: ("(", ")"),
@@ -37,11 +37,11 @@ _STYLES: Mapping[LinkKind, str] = {
     LinkKind.AFTER_END: f"stroke:{LINE},stroke-dasharray:7 4",
     LinkKind.AFTER_FAILURE: f"stroke:{DANGER},color:{DANGER},stroke-dasharray:7 4",
     LinkKind.RETRY_UPSTREAM: "stroke:#b45309,color:#b45309",
-    LinkKind.UNDO: f"stroke:{FRAME}",
+    LinkKind.UNDO: f"stroke:{LINE}",
 }
 
 _DASHES = {"solid": "", "dashed": ",stroke-dasharray:6 3", "dotted": ",stroke-dasharray:2 3"}
-_HARMLESS = frozenset(" _-.,:/+=!?%()×…≤·")
+_HARMLESS = frozenset(" _-.,:/+=!?%()…≤·" + TIMES)
 
 
 def to_mermaid(drawing: Drawing) -> str:
@@ -63,8 +63,7 @@ def _lines(drawing: Drawing) -> Iterator[str]:
 
 def _node(node: Node) -> str:
     start, end = _BRACKETS[node.shape]
-    rows = [clean(node.title, TITLE_LENGTH) + (f" ×{node.size}" if node.size else "")]
-    rows += [clean(text, NOTE_LENGTH) for text in (node.kind, *node.notes)]
+    rows = [headline(node), *details(node)]
     if node.state:
         rows.append(f"{LOOKS[node.state.state].sign} {state_text(node)}")
     name = node.state.state.value if node.state else "plain"
@@ -73,24 +72,17 @@ def _node(node: Node) -> str:
 
 def _arrow(link: Link) -> str:
     arrow = _ARROWS[link.kind]
-    return f'{arrow}|"{_escaped(clean(link.label, LABEL_LENGTH))}"|' if link.label else arrow
+    return f'{arrow}|"{_escaped(clean(link.text, LABEL_LENGTH))}"|' if link.text else arrow
 
 
 def _frames(groups: tuple[Group, ...], names: Mapping[str, str]) -> Iterator[str]:
-    inner: dict[str | None, list[tuple[int, Group]]] = {}
-    for number, group in enumerate(groups):
-        inner.setdefault(group.parent, []).append((number, group))
-    waiting: list[tuple[int, Group] | None] = list(reversed(inner.get(None, [])))
-    while waiting:
-        entry = waiting.pop()
+    for entry in nested(groups):
         if entry is None:
             yield "  end"
             continue
         number, group = entry
         yield f'  subgraph g{number}["{_escaped(clean(group.title, TITLE_LENGTH))}"]'
         yield from (f"    {names[id_]}" for id_ in group.nodes)
-        waiting.append(None)
-        waiting.extend(reversed(inner.get(group.id, [])))
 
 
 def _link_styles(links: tuple[Link, ...]) -> Iterator[str]:

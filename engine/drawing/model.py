@@ -7,7 +7,7 @@ escapes them in its own way.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -74,12 +74,19 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """From what is waited for to what waits; `label` says what an unlabelled arrow would not."""
+    """From what is waited for to what waits. `label` says what an unlabelled arrow would not; `limit` is how long the
+    wait may take and what happens then."""
 
     source: str
     target: str
     kind: LinkKind
     label: str | None = None
+    limit: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Everything to write beside the arrow; empty for a plain one."""
+        return ", ".join(part for part in (self.label, self.limit) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,20 @@ def size_of(fan_out: FanOut) -> str:
         return "n"
     instances = -(-len(fan_out.literal) // max(fan_out.batch, 1))
     return str(instances) if fan_out.where is None else f"≤{instances}"
+
+
+def nested(groups: Sequence[Group]) -> Iterator[tuple[int, Group] | None]:
+    """Each group with its number as it opens, and `None` as it closes, inner ones within outer ones."""
+    inner: dict[str | None, list[tuple[int, Group]]] = {}
+    for number, group in enumerate(groups):
+        inner.setdefault(group.parent, []).append((number, group))
+    waiting: list[tuple[int, Group] | None] = list(reversed(inner.get(None, [])))
+    while waiting:
+        entry = waiting.pop()
+        yield entry
+        if entry is not None:
+            waiting.append(None)
+            waiting.extend(reversed(inner.get(entry[1].id, [])))
 
 
 # --- nodes ------------------------------------------------------------------------------------------------------------
@@ -192,10 +213,10 @@ def _links(plan: Plan, task: PlanTask, *, prefix: str) -> Iterator[Link]:
         if edge.kind is EdgeKind.ARM:
             drawn.add(edge.upstream)
         label = _edge_label(plan, task, edge.kind, edge.upstream)
+        limit = None
         if edge.timeout is not None:
             limit = f"within {format_duration(edge.timeout)}, else {edge.on_timeout}"
-            label = f"{label}, {limit}" if label else limit
-        yield Link(prefix + edge.upstream, target, LinkKind(edge.kind.value), label)
+        yield Link(prefix + edge.upstream, target, LinkKind(edge.kind.value), label, limit)
     for held in task.before_complete:
         yield Link(target, prefix + held, LinkKind.BEFORE_COMPLETE, "before complete")
     if task.retry_upstream is not None:
