@@ -1,0 +1,163 @@
+"""The keys settings have, and how a value of each is read from YAML and from text."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flowctl.terminal.colour import ColourChoice
+from specs.suggest import did_you_mean
+
+
+class Wrong(Exception):
+    """A value does not fit its key. `path` leads from the key to the part that is wrong."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "FLOW112",
+        help: str | None = None,  # noqa: A002 - the diagnostic's word
+        path: tuple[str | int, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.help = help
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True)
+class SettingKey:
+    """One key. `read` makes a setting of a value and the folder its relative paths start from; `parse` a value of text.
+
+    `name` is the field it ends up in, `variable` its environment variable, empty where there is none.
+    """
+
+    name: str
+    variable: str
+    read: Callable[[Any, Path], Any]
+    parse: Callable[[str], Any] = str
+
+
+def _store(value: Any, folder: Path) -> Path:
+    text = _text(value)
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme != "sqlite":
+        raise Wrong(
+            f"there is no store for `{scheme}`", code="FLOW113", help="write `sqlite:///FILE`, or the path of a file"
+        )
+    path = rest.removeprefix("/") if separator else text
+    if separator and not rest.startswith("/"):
+        raise Wrong(f"`{_shown(text)}` is not a store", help="three slashes before the file: `sqlite:///flowctl.db`")
+    if path in ("", ":memory:"):
+        raise Wrong("the store must be a file", help="write `sqlite:///FILE`, or the path of a file")
+    return _path(path, folder)
+
+
+def _path(value: Any, folder: Path) -> Path:
+    text = _text(value)
+    if "\0" in text or not text:
+        raise Wrong("expected a path, found nothing" if not text else "a path holds no NUL")
+    try:
+        return Path(os.path.normpath(folder / Path(text).expanduser()))
+    except RuntimeError as error:
+        raise Wrong(f"there is no home folder for `{_shown(text)}`") from error
+
+
+def _paths(value: Any, folder: Path) -> tuple[Path, ...]:
+    if not isinstance(value, list):
+        raise Wrong(f"expected a list of paths, found {_kind(value)}", help="write `[.env]`")
+    found = []
+    for index, item in enumerate(value):
+        try:
+            found.append(_path(item, folder))
+        except Wrong as wrong:
+            raise Wrong(str(wrong), help=wrong.help, path=(index,)) from wrong
+    return tuple(found)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Wrong(f"expected text, found {_kind(value)}")
+    return value
+
+
+def _whole(least: int, most: int) -> Callable[[Any, Path], int]:
+    def read(value: Any, _folder: Path) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise Wrong(f"expected a whole number, found {_kind(value)}")
+        if not least <= value <= most:
+            raise Wrong(f"{value} is not between {least:,} and {most:,}", code="FLOW119")
+        return int(value)
+
+    return read
+
+
+def _size(value: Any, folder: Path) -> int:
+    from specs.model.values import parse_size  # imports pydantic: only for whom it concerns
+
+    size = parse_size(_text(value))
+    if size is None:
+        raise Wrong(f"`{_shown(value)}` is not a size", code="FLOW118", help="write for example `10MB` or `1MiB`")
+    return _whole(1, 64 << 20)(size, folder)
+
+
+def _colour(value: Any, _folder: Path) -> ColourChoice:
+    choices = [choice.value for choice in ColourChoice]
+    if value not in choices:
+        listed = ", ".join(f"`{choice}`" for choice in choices)
+        help_ = did_you_mean(value, choices) if isinstance(value, str) else f"known here: {listed}"
+        raise Wrong(f"`{_shown(value)}` is none of {listed}", code="FLOW113", help=help_)
+    return ColourChoice(value)
+
+
+_CLASS = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_TYPE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+def _connectors(value: Any, _folder: Path) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        raise Wrong(
+            f"expected a map of connector types, found {_kind(value)}", help="write `type: package.module:Class`"
+        )
+    for name, target in value.items():
+        if not isinstance(name, str) or not _TYPE.fullmatch(name):
+            raise Wrong(f"`{_shown(name)}` is not a name", code="FLOW117", path=(name,))
+        if not isinstance(target, str) or not _CLASS.fullmatch(target):
+            found = f"`{_shown(target)}`" if isinstance(target, str) else _kind(target)
+            raise Wrong(f"expected a class, found {found}", help="write `package.module:Class`", path=(name,))
+    return dict(value)
+
+
+def _number_in(text: str) -> Any:
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text.strip()) else text
+
+
+def _paths_in(text: str) -> list[str]:
+    return [part for part in text.split(os.pathsep) if part]
+
+
+def _kind(value: Any) -> str:
+    names = {str: "text", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "a map"}
+    return next((name for kind, name in names.items() if isinstance(value, kind)), "nothing")
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+KEYS: Mapping[str, SettingKey] = {
+    "store": SettingKey("store", "FLOWCTL_DB_URL", _store),
+    "slots": SettingKey("slots", "FLOWCTL_SLOTS", _whole(1, 10_000), _number_in),
+    "env_files": SettingKey("env_files", "FLOWCTL_ENV_FILES", _paths, _paths_in),
+    "connectors": SettingKey("connectors", "", _connectors),
+    "color": SettingKey("color", "FLOWCTL_COLOR", _colour),
+    "limits.file": SettingKey("file_bytes", "FLOWCTL_LIMITS_FILE", _size),
+    "limits.nodes": SettingKey("nodes", "FLOWCTL_LIMITS_NODES", _whole(1, 10_000_000), _number_in),
+    "limits.depth": SettingKey("depth", "FLOWCTL_LIMITS_DEPTH", _whole(1, 100), _number_in),
+}

@@ -1,0 +1,200 @@
+"""Settings of the program: flags, then the environment, then the project's file, then the user's, then defaults.
+
+The project's file is the nearest `flowctl.yaml` upward, the user's is `config.yaml` in the configuration folder. Both
+hold the keys of `KEYS`; relative paths in them start from their own folder. No settings library: its import alone costs
+more than a `validate`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowctl.places import Folders, user_folders
+from flowctl.problems import UsageProblem
+from flowctl.reading import SPEC_BYTES, Unreadable, read_regular, shown_path
+from flowctl.setting_keys import KEYS, Wrong
+from flowctl.terminal.colour import ColourChoice
+from specs.diagnostics import Diagnostic, in_source_order
+from specs.suggest import did_you_mean, listed
+
+if TYPE_CHECKING:
+    from specs.source import Document
+
+PROJECT_FILE = "flowctl.yaml"
+USER_FILE = "config.yaml"
+LARGEST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FileLimits:
+    """What one file of a flow may cost to read (`LANGUAGE.md` 15)."""
+
+    file_bytes: int = SPEC_BYTES
+    nodes: int = 1_000_000
+    depth: int = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that is set, as it holds.
+
+    Attributes:
+        store: the SQLite file; its folder may not exist yet.
+        slots: how many attempts the engine makes at a time.
+        env_files: files of variables to read before a run, each of which must exist.
+        connectors: connector types of the project: name -> `package.module:Class`.
+        project: folder of the project's file, `None` without one.
+        folders: where files of the user live.
+        origins: for each key that is not at its default, where its value comes from.
+    """
+
+    store: Path
+    folders: Folders
+    slots: int = 64
+    env_files: tuple[Path, ...] = ()
+    connectors: Mapping[str, str] = field(default_factory=dict)
+    color: ColourChoice = ColourChoice.AUTO
+    limits: FileLimits = FileLimits()
+    project: Path | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+class BadSettings(UsageProblem):
+    """A settings file, a variable or a flag is wrong; `diagnostics` has what is wrong in files."""
+
+    code = "bad_settings"
+
+    def __init__(self, message: str, *, hint: str | None = None, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
+        first = diagnostics[0].place if diagnostics else None
+        line, column = first.source.position(first.start) if first else (None, None)
+        super().__init__(message, hint=hint, file=first.source.name if first else None, line=line, column=column)
+        self.diagnostics = diagnostics
+
+
+def environment() -> Mapping[str, str]:
+    """The environment the program was started with; nothing else asks the system for it."""
+    return os.environ
+
+
+def load_settings(
+    *, folder: Path, environ: Mapping[str, str], flags: Mapping[str, str], config: Path | None = None
+) -> Settings:
+    """The settings for somebody who stands in `folder`. Raises `BadSettings`.
+
+    `flags` has texts by key, like variables do. `config` is read instead of the nearest `flowctl.yaml`, and must exist.
+    """
+    folders = user_folders(environ)
+    named = config or (Path(environ["FLOWCTL_CONFIG"]) if environ.get("FLOWCTL_CONFIG") else None)
+    project_file = folder / named if named else find_upward(folder, PROJECT_FILE)
+    found: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    diagnostics: list[Diagnostic] = []
+    for path, must_exist in ((folders.config / USER_FILE, False), (project_file, True)):
+        if path is not None and (must_exist or path.exists()):
+            values = _read_file(path, diagnostics)
+            found.update(values)
+            origins.update(dict.fromkeys(values, shown_path(path)))
+    if diagnostics:
+        names = ", ".join(dict.fromkeys(f"`{d.place.source.name}`" for d in diagnostics))
+        raise BadSettings(f"the settings in {names} are not valid", diagnostics=tuple(in_source_order(diagnostics)))
+    for key, origin, text in (*_from_environment(environ), *((key, f"--{key}", text) for key, text in flags.items())):
+        found[key], origins[key] = _from_text(key, text, origin=origin, folder=folder), origin
+    return _settings(found, origins, folders=folders, project=project_file.parent if project_file else None)
+
+
+def find_upward(folder: Path, name: str) -> Path | None:
+    """The nearest `name` in `folder` or above it."""
+    for candidate in (folder, *folder.parents):
+        if os.path.lexists(candidate / name):
+            return candidate / name
+    return None
+
+
+def _settings(
+    found: Mapping[str, Any], origins: Mapping[str, str], *, folders: Folders, project: Path | None
+) -> Settings:
+    flat = {key: value for key, value in found.items() if "." not in key}
+    limits = {KEYS[key].name: value for key, value in found.items() if key.startswith("limits.")}
+    flat.setdefault("store", folders.data / "flowctl.db")
+    return Settings(folders=folders, project=project, limits=FileLimits(**limits), origins=origins, **flat)
+
+
+# --- variables and flags -----------------------------------------------------------------------------------------
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    for key, spec in KEYS.items():
+        text = environ.get(spec.variable, "") if spec.variable else ""
+        if text:
+            yield key, spec.variable, text
+
+
+def _from_text(key: str, text: str, *, origin: str, folder: Path) -> Any:
+    spec = KEYS[key]
+    try:
+        return spec.read(spec.parse(text), folder)
+    except Wrong as wrong:
+        raise BadSettings(f"`{origin}`: {wrong}", hint=wrong.help) from wrong
+
+
+# --- files -------------------------------------------------------------------------------------------------------
+
+
+def _read_file(path: Path, diagnostics: list[Diagnostic]) -> dict[str, Any]:
+    """The values of a settings file by key; what is wrong with it goes to `diagnostics`."""
+    try:
+        data = read_regular(path, most=LARGEST, follow=True)
+    except Unreadable as error:
+        raise BadSettings(f"cannot read the settings in `{shown_path(path)}`: {error}") from error
+    if _says_nothing(data):
+        return {}  # an empty file marks the root of a project
+    from specs.source import read_document
+
+    reading = read_document(data, shown_path(path))
+    diagnostics.extend(reading.diagnostics)
+    if reading.document is None:
+        return {}
+    values: dict[str, Any] = {}
+    for keys, value in _flat(reading.document.data):
+        name = ".".join(keys)
+        if name not in KEYS:
+            diagnostics.append(_unknown(keys, reading.document))
+            continue
+        try:
+            values[name] = KEYS[name].read(value, path.absolute().parent)
+        except Wrong as wrong:
+            place = reading.document.place((*keys, *wrong.path))
+            diagnostics.append(Diagnostic(wrong.code, place, str(wrong), help=wrong.help, path=(*keys, *wrong.path)))
+    return values
+
+
+def _unknown(keys: tuple[str, ...], document: Document) -> Diagnostic:
+    if _known(keys):
+        message, help_ = f"expected a map for `{keys[-1]}`", f"known in it: {listed(_known(keys))}"
+        return Diagnostic("FLOW112", document.place(keys), message, help=help_, path=keys)
+    help_line = did_you_mean(keys[-1], _known(keys[:-1]))
+    return Diagnostic("FLOW110", document.place(keys, key=True), f"unknown key `{keys[-1]}`", help=help_line, path=keys)
+
+
+def _says_nothing(data: bytes) -> bool:
+    return all(not line.strip() or line.lstrip().startswith(b"#") for line in data.splitlines())
+
+
+def _flat(data: Mapping[Any, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Keys and values, those of a group (`limits`) one by one."""
+    groups = {key.partition(".")[0] for key in KEYS if "." in key}
+    for key, value in data.items():
+        if key in groups and isinstance(value, dict):
+            yield from (((str(key), str(inner)), item) for inner, item in value.items())
+        else:
+            yield (str(key),), value
+
+
+def _known(parents: tuple[str, ...]) -> list[str]:
+    prefix = "".join(f"{parent}." for parent in parents)
+    inside = (key.removeprefix(prefix).partition(".")[0] for key in KEYS if key.startswith(prefix))
+    return list(dict.fromkeys(inside))
