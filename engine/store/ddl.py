@@ -72,7 +72,7 @@ CREATE TABLE runs (
 )
 """,
     """
-CREATE INDEX ix_runs_created ON runs (created_at, id, parent_run)
+CREATE INDEX ix_runs_created ON runs (created_at, id)
 """,
     """
 CREATE INDEX ix_runs_flow ON runs (flow, created_at, id, parent_run)

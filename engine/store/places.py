@@ -105,12 +105,12 @@ def exists(path: Path) -> bool:
 
 def make_parent(path: Path) -> None:
     """Make the missing folders above the store, for this user alone."""
-    missing = [folder for folder in path.parents if not folder.exists()]
-    for folder in reversed(missing):
-        try:
+    try:
+        missing = [folder for folder in path.parents if not folder.exists()]
+        for folder in reversed(missing):
             folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise StoreUnavailable(f"cannot make the folder `{folder}`: {_reason(error)}") from error
+    except OSError as error:
+        raise StoreUnavailable(f"cannot make the folder `{path.parent}`: {_reason(error)}") from error
 
 
 def beside(path: Path, suffix: str) -> Path:

@@ -247,12 +247,15 @@ def _list_part(where: RunFilter, *, state: str | None, limit: int, after: tuple[
         require("state = ?", state)
     if where.since is not None:
         require("created_at >= ?", micros(where.since))
-    if where.until is not None:
-        require("created_at < ?", micros(where.until))
-    if after is not None:
+    until = None if where.until is None else micros(where.until)
+    # Of the two upper ends only the lower is named: the index is entered at one of them, not always at the better one.
+    if after is not None and (until is None or after[0] < until):
         require("(created_at, id) < (?, ?)", *after)
+    elif until is not None:
+        require("created_at < ?", until)
     if where.top_level_only:
-        require("parent_run IS NULL")
+        # Beside a flow or a state, written so that it does not tempt the planner to enter the index of children.
+        require("parent_run IS NULL" if where.flow is None and state is None else "(parent_run || '') IS NULL")
     filtered = f" WHERE {' AND '.join(terms)}" if terms else ""
     sql = f"{_select('runs', RUN_COLUMNS)}{filtered} ORDER BY created_at DESC, id DESC LIMIT ?"
     return Query(sql, (*values, limit))

@@ -47,13 +47,13 @@ class Spec(StoreTable, table=True):
 class Run(StoreTable, table=True):
     """Runs. Each list has the index that yields it newest first.
 
-    `parent_run` at the ends of the indexes lets a list of top-level runs pass over children without reading their rows;
+    Where `parent_run` comes last, it lets a list of top-level runs pass over children without reading their rows.
     `reversed_id` makes looking up by the end of an id a range.
     """
 
     __tablename__ = "runs"
     __table_args__ = (
-        Index("ix_runs_created", "created_at", "id", "parent_run"),
+        Index("ix_runs_created", "created_at", "id"),
         Index("ix_runs_flow", "flow", "created_at", "id", "parent_run"),
         Index("ix_runs_state", "state", "created_at", "id", "parent_run"),
         Index("ix_runs_flow_state", "flow", "state", "created_at", "id", "parent_run"),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.errors import StoreError, StoreUnavailable
+from engine.errors import StoreDamaged, StoreError, StoreUnavailable
 from engine.store import ddl, places
 from engine.store.connections import connect_writer
 from engine.store.faults import translating
@@ -27,6 +27,7 @@ def upgrade_store(path: Path, *, version: int, now: datetime, further: Sequence[
     Raises:
         StoreUnavailable: there is no room for the backup, or it cannot be written.
         StoreError: a backup of this instant exists already.
+        StoreDamaged: the store is not what its version says.
     """
     backup = places.beside(path, f".backup-{version:04}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
     with translating(str(path)):
@@ -59,7 +60,9 @@ def _migrate(path: Path, versions: Sequence[Path]) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
+    from alembic.util.exc import CommandError
     from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import StaticPool
 
     config = Config()
@@ -70,22 +73,19 @@ def _migrate(path: Path, versions: Sequence[Path]) -> None:
     connection = connect_writer(path)
     engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
     try:
-        with engine.connect() as wrapped:
-            # Begun here: the driver would begin only before the first change of a row, and migrations change tables.
-            connection.execute("BEGIN IMMEDIATE")
+        # Alembic leaves a transaction alone that it finds; SQLAlchemy commits or rolls it back at the end of the `with`.
+        with engine.begin() as wrapped:
+            connection.execute("BEGIN IMMEDIATE")  # the driver's own would come too late for changes of tables
             config.attributes["connection"] = wrapped
             command.upgrade(config, "head")
             connection.execute(f"PRAGMA user_version = {int(head)}")
-            connection.execute("COMMIT")
+    except DBAPIError as error:
+        raise (error.orig if isinstance(error.orig, sqlite3.Error) else error) from error
+    except CommandError as error:
+        raise StoreDamaged(f"the store `{path}` cannot be upgraded: {str(error).lower()}") from error
     finally:
-        _abandon(connection)
         engine.dispose()
         connection.close()
-
-
-def _abandon(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
 
 
 def _literal(folder: Path) -> str:

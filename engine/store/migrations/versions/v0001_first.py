@@ -59,7 +59,7 @@ def _runs() -> None:
         _text("reversed_id"),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_runs_created", "runs", ["created_at", "id", "parent_run"])
+    op.create_index("ix_runs_created", "runs", ["created_at", "id"])
     op.create_index("ix_runs_flow", "runs", ["flow", "created_at", "id", "parent_run"])
     op.create_index("ix_runs_state", "runs", ["state", "created_at", "id", "parent_run"])
     op.create_index("ix_runs_flow_state", "runs", ["flow", "state", "created_at", "id", "parent_run"])
