@@ -27,7 +27,7 @@ from ruamel.yaml.events import (
 
 from specs.codes import CODES
 from specs.diagnostics import Diagnostic, Edit, Fix, Label, Place, Source
-from specs.scalars import NumberError, resolve, shortened
+from specs.scalars import MAY_BE_SPECIAL, NumberError, resolve, shortened
 from specs.suggest import did_you_mean
 
 STOP_AFTER = 200
@@ -129,9 +129,10 @@ class Builder:
             handlers[kind](event)
         if self._top.value:
             self.root, self.root_span = self._top.value[0], self._top.slots[0]
-        for anchor in self._all_anchors:
-            if not anchor.is_used:
-                self._report_unused(anchor)
+        if not self.diagnostics:  # an alias that was refused may have been meant for one of them
+            for anchor in self._all_anchors:
+                if not anchor.is_used:
+                    self._report_unused(anchor)
 
     def report(self, code: str, start: int, end: int, message: str, **more: Any) -> None:
         """Record a finding; past `STOP_AFTER` of them, stop.
@@ -166,7 +167,8 @@ class Builder:
             anchor, start = self._properties(event, start, end)
         value = event.value
         if not event.style:
-            value = self._resolved(value, start, end)
+            if value[:1] in MAY_BE_SPECIAL:
+                value = self._resolved(value, start, end)
         elif event.style == '"' and _NOT_STORABLE.search(value):
             self.report(
                 "FLOW109", start, end, "the text holds a character that cannot be stored", help="no NUL, no surrogates"

@@ -19,6 +19,9 @@ _WORDS: dict[str, bool | None] = {
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
 _FIRST_OF_NUMBER = frozenset("+-.0123456789")
+MAY_BE_SPECIAL = _FIRST_OF_NUMBER | {word[:1] for word in _WORDS}
+"""First characters (`""` for the empty text) of plain scalars that may be more than text."""
+
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
@@ -118,7 +121,8 @@ def offset_of(text: str, *, start: int, end: int, value: str, index: int, parent
     """Where code point `index` of `value`, the scalar written at `text[start:end]`, stands in `text`.
 
     `index` may be the length of the value: the place just behind it. `parent_column` (from 0) is needed for block
-    scalars with an indentation indicator. `None` where characters and places do not correspond: folded and multi-line scalars.
+    scalars with an indentation indicator. `None` where characters and places do not correspond:
+    folded and multi-line scalars.
     """
     if not 0 <= index <= len(value) or start == end:
         return None

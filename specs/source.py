@@ -21,7 +21,16 @@ from specs.codes import CODES
 from specs.diagnostics import Diagnostic, Label, Place, Source, has_errors
 from specs.scalars import WrittenFloat, WrittenInt, offset_of, written_form
 
-__all__ = ["Document", "Limits", "Reading", "WrittenFloat", "WrittenInt", "read_document", "written_form"]
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Document",
+    "Limits",
+    "Reading",
+    "WrittenFloat",
+    "WrittenInt",
+    "read_document",
+    "written_form",
+]
 
 Path = tuple[Any, ...]
 
@@ -33,6 +42,9 @@ class Limits:
     file_bytes: int = 8 << 20
     nodes: int = 1_000_000
     depth: int = 40
+
+
+DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -126,7 +138,7 @@ class Reading:
         return self.document is not None and not has_errors(d for d in self.diagnostics if d.code != "FLOW103")
 
 
-def read_document(data: bytes, name: str, limits: Limits = Limits()) -> Reading:
+def read_document(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Reading:
     """Read a file. Never raises for what the bytes are; a map at the top is the only root there may be."""
     if len(data) > limits.file_bytes:
         source = Source(name, "")
@@ -247,6 +259,8 @@ def _finished(source: Source, builder: Builder) -> Reading:
     found = tuple(builder.diagnostics)
     if root is None and not found:
         return _refused(source, "FLOW102", 0, 0, "the file is empty", "a flow needs `version` and `tasks`")
+    if not isinstance(root, dict) and has_errors(found):
+        return Reading(source, None, found)
     if not isinstance(root, dict):
         kind = "a list" if isinstance(root, list) else "text" if isinstance(root, str) else "a single value"
         refused = _refused(source, "FLOW112", start, end, f"expected a map, found {kind}", "begin with `version: 1`")

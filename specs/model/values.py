@@ -71,14 +71,44 @@ def _duration(value: object) -> timedelta:
         return parsed
     if isinstance(value, int) and not isinstance(value, bool):
         raise refuse("FLOW118", f"`{value}` is not a duration", help=f"add a unit: `{value}s`, `{value}m`")
+    meant = _meant(value, _SPOKEN_DURATION, _UNIT_OF)
+    if meant is not None:
+        raise refuse("FLOW118", f"`{_shown(value)}` is not a duration", help=f"write `{meant}`", fix=meant)
     raise refuse("FLOW118", f"`{_shown(value)}` is not a duration", help="write for example `90s`, `5m`, `1h30m`")
 
 
 def _size(value: object) -> int:
     parsed = parse_size(value) if isinstance(value, str) else None
+    meant = _meant(value, _SPOKEN_SIZE, _SIZE_UNIT_OF) if parsed is None else None
+    if meant is not None:
+        raise refuse("FLOW118", f"`{_shown(value)}` is not a size", help=f"write `{meant}`", fix=meant)
     if parsed is None:
         raise refuse("FLOW118", f"`{_shown(value)}` is not a size", help="write for example `10MB` or `1MiB`")
     return parsed
+
+
+_SPOKEN_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) *([A-Za-z]{1,12})")
+_UNIT_OF = {
+    **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "m"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("d", "day", "days"), "d"),
+    **dict.fromkeys(("w", "week", "weeks"), "w"),
+}
+_SPOKEN_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) *([A-Za-z]{1,5})")
+_SIZE_UNIT_OF = {
+    **dict.fromkeys(("b", "byte", "bytes"), "B"),
+    **{unit.lower(): unit for unit in ("kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB")},
+    **{unit.lower(): f"{unit}B" for unit in ("Ki", "Mi", "Gi", "Ti")},
+}
+
+
+def _meant(value: object, spoken: re.Pattern[str], units: dict[str, str]) -> str | None:
+    """The written form of a quantity whose unit is certain, though not ours: `5 min`, `10 mb`, `512Mi`."""
+    match = spoken.fullmatch(value) if isinstance(value, str) else None
+    unit = units.get(match[2].lower()) if match else None
+    return f"{match[1]}{unit}" if match and unit else None
 
 
 def _shown(value: object) -> str:
@@ -115,7 +145,9 @@ def _environment_name(value: object) -> object:
     if not re.fullmatch(ENVIRONMENT_PATTERN, value):
         raise refuse("FLOW124", f"`{_shown(value)}` is not an environment name", help="use letters, digits and `_`")
     if value.startswith("FLOW_"):
-        raise refuse("FLOW124", f"`{value}` is reserved: `FLOW_` names belong to the engine", help="choose another name")
+        raise refuse(
+            "FLOW124", f"`{value}` is reserved: `FLOW_` names belong to the engine", help="choose another name"
+        )
     return value
 
 

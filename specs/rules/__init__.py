@@ -1,0 +1,27 @@
+"""The checks of a typed flow, one module for each family; all of them together are `all_rules()`."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from specs.context import Rule
+
+FAMILIES = (
+    "structure", "graph", "arms", "joins", "services", "resets", "subflows", "fan_out", "connectors", "schedules",
+    "time", "limits", "honoured", "names", "conditions", "optional", "safety",
+)  # fmt: skip
+"""Modules of this package, each with its own `RULES`."""
+
+
+@cache
+def all_rules() -> tuple[Rule, ...]:
+    """Every rule, family by family. The modules are imported on the first call: reading a broken file needs none."""
+    found: list[Rule] = []
+    for family in FAMILIES:
+        try:
+            module = import_module(f"specs.rules.{family}")
+        except ModuleNotFoundError:
+            continue
+        found.extend(module.RULES)
+    return tuple(found)
