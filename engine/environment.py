@@ -8,7 +8,7 @@ from typing import Any
 from engine.plan import Plan
 from engine.run import Run
 from specs.expressions import resolve_text
-from specs.expressions.values import CompiledValue, MapValue
+from specs.expressions.values import CompiledValue
 
 
 class FlowEnvironment(Mapping[str, str]):
@@ -17,7 +17,9 @@ class FlowEnvironment(Mapping[str, str]):
 
     __slots__ = ("_declared", "_found", "_given", "_scope")
 
-    def __init__(self, declared: Mapping[str, CompiledValue], given: Mapping[str, str], scope: Mapping[str, Any]) -> None:
+    def __init__(
+        self, declared: Mapping[str, CompiledValue], given: Mapping[str, str], scope: Mapping[str, Any]
+    ) -> None:
         self._declared = declared
         self._given = given
         self._scope = scope
@@ -40,9 +42,4 @@ class FlowEnvironment(Mapping[str, str]):
 
 def flow_environment(plan: Plan, run: Run, scope: Mapping[str, Any]) -> Mapping[str, str]:
     """`env` of a run. A value that cannot be had raises `EvaluationError` when it is asked for."""
-    return FlowEnvironment(declared_environment(plan.env), run.env, scope)
-
-
-def declared_environment(env: CompiledValue | None) -> Mapping[str, CompiledValue]:
-    """The entries of a compiled `env` map, in the order written."""
-    return dict(env.entries) if isinstance(env, MapValue) else {}
+    return FlowEnvironment(dict(plan.env.entries), run.env, scope)

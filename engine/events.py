@@ -171,7 +171,9 @@ class AttemptFinished:
     item: int | None
     round: int
     attempt: int
+    started_at: datetime
     ending: Ending
+    child: str | None = None
     failure: Failure | None = None
     exit_code: int | None = None
     output: Mapping[str, Json] = field(default_factory=dict)
@@ -272,7 +274,7 @@ Event: TypeAlias = (
     | TasksReset
 )
 
-EVENT_TYPES: tuple[type[Event], ...] = Event.__args__  # type: ignore[attr-defined]
+EVENT_TYPES: tuple[type[Event], ...] = Event.__args__
 
 
 def _snake(name: str) -> str:
@@ -297,7 +299,8 @@ def encode_failure(failure: Failure) -> dict[str, Json]:
 
 def decode_failure(data: Mapping[str, Any]) -> Failure:
     """The failure that `encode_failure` wrote."""
-    return Failure(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    return Failure(**fields)
 
 
 def _encode_value(value: Any) -> Json:
@@ -315,6 +318,7 @@ def _encode_value(value: Any) -> Json:
 _DECODERS: Mapping[str, Callable[[Any], Any]] = {
     "failure": decode_failure,
     "scheduled_at": datetime.fromisoformat,
+    "started_at": datetime.fromisoformat,
     "due": datetime.fromisoformat,
     "ending": Ending,
     "keys": tuple,

@@ -47,9 +47,7 @@ S = TaskState
 
 def new_run(plan: Plan, run_id: str) -> Run:
     """A run to which nothing has happened yet: every task `pending`, every edge `waiting`."""
-    tasks = {
-        task.id: TaskRun(edges=[WAITING] * len(task.edges), open=len(task.edges)) for task in plan.tasks.values()
-    }
+    tasks = {task.id: TaskRun(edges=[WAITING] * len(task.edges), open=len(task.edges)) for task in plan.tasks.values()}
     return Run(id=run_id, tasks=tasks, main_left=len(plan.main))
 
 
@@ -314,9 +312,7 @@ def _reset(plan: Plan, run: Run, event: TasksReset) -> None:
             run.main_left += 1
         advance(old.state, S.PENDING) if old.state is not S.PENDING else old.state
         count = len(plan.tasks[name].edges)
-        run.tasks[name] = TaskRun(
-            round=old.round + 1, edges=[WAITING] * count, open=count, requests=old.requests
-        )
+        run.tasks[name] = TaskRun(round=old.round + 1, edges=[WAITING] * count, open=count, requests=old.requests)
     for name in event.members:  # edges from tasks outside the set are decided as they were
         for index, edge in enumerate(plan.tasks[name].edges):
             _decide_edge(plan, run, name, index, edge_state(plan, run.tasks, name, edge), event.at)

@@ -15,8 +15,11 @@ from typing import Literal, TypeAlias
 
 from engine.outcomes import Json
 from specs.expressions.nodes import Expression
-from specs.expressions.values import CompiledValue
+from specs.expressions.values import CompiledValue, MapValue
 from specs.model.parts import OutputSpec, ParamSpec
+
+NOTHING = MapValue(())
+"""A map without entries."""
 
 
 class EdgeKind(StrEnum):
@@ -153,14 +156,12 @@ ATTEMPT_ACTIONS = (RunAction, ExecAction, CallAction, UseAction)
 
 @dataclass(frozen=True, slots=True)
 class FanOut:
-    """One of `items` and `combinations` is set: an expression, or literal items known when the flow was compiled.
+    """One of three forms: `literal` items known when the flow was compiled (of a list, or of a matrix multiplied out),
+    `items` still to be evaluated, or the `axes` of a matrix, multiplied in key order when the task starts."""
 
-    `axes` (a matrix with expressions) is a third form: name -> expression or literal list, multiplied in key order.
-    """
-
-    items: Expression | None
+    items: Expression | CompiledValue | None
     literal: tuple[Json, ...] | None
-    axes: tuple[tuple[str, Expression | tuple[Json, ...]], ...]
+    axes: tuple[tuple[str, Expression | CompiledValue], ...]
     exclude: tuple[CompiledValue, ...]
     include: tuple[CompiledValue, ...]
     where: Expression | None
@@ -245,7 +246,7 @@ class PlanTask:
     join: Literal["all", "strict", "any"] | int = "all"
     condition: Expression | None = None
     fan_out: FanOut | None = None
-    env: CompiledValue | None = None
+    env: MapValue = NOTHING
     workdir: CompiledValue | None = None
     outputs: Mapping[str, OutputSpec] = field(default_factory=dict)
     artifacts: Mapping[str, CompiledValue] = field(default_factory=dict)
@@ -287,7 +288,10 @@ class Plan:
         recoverers: for each task, the recovering handlers that name it.
         holders: for each task x, the tasks that name it in `before_complete`.
         waves: the flow's own tasks by the earliest wave they can start in.
+        service_users: for each service, the tasks with an `after_start` edge from it and those in whose
+            `before_complete` it stands; it is stopped when all of them are final.
         children: sub-flows by the text written in `flow:`.
+        files: every file the plan was compiled from, name to text, the flow's own first.
     """
 
     name: str
@@ -302,8 +306,10 @@ class Plan:
     holders: Mapping[str, tuple[str, ...]]
     waves: tuple[tuple[str, ...], ...]
     children: Mapping[str, Plan]
+    files: Mapping[str, str] = field(default_factory=dict)
+    service_users: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     params: Mapping[str, ParamSpec] = field(default_factory=dict)
-    env: CompiledValue | None = None
+    env: MapValue = NOTHING
     host_env: tuple[str, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
     outputs: CompiledValue | None = None
@@ -317,3 +323,8 @@ class Plan:
     priority: int = 2
     labels: Mapping[str, Json] = field(default_factory=dict)
     description: str | None = None
+
+    @property
+    def lone_services(self) -> tuple[str, ...]:
+        """Services that no task waits for: needed as long as anything else of the flow goes on."""
+        return tuple(name for name, users in self.service_users.items() if not users)

@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.environment import flow_environment
 from engine.outcomes import Failure, Json
-from engine.plan import FanOut, Plan, PlanTask
+from engine.plan import Plan, PlanTask
 from engine.result import is_counted_failure, outcome_of
 from engine.run import ItemRun, Run, TaskRun, Unit
 from engine.states import TaskState
@@ -101,8 +101,8 @@ def task_namespace(spec: PlanTask, task: TaskRun) -> Mapping[str, Any]:
     if spec.fan_out is None:
         makers["output"] = lambda: _output(task)
     else:
-        makers["outputs"] = lambda: [item.output for item in _items(spec.fan_out, task)]
-        makers["results"] = lambda: [item_result(i, item) for i, item in enumerate(_items(spec.fan_out, task))]
+        makers["outputs"] = lambda: [item.output for item in _items(task)]
+        makers["results"] = lambda: [item_result(i, item) for i, item in enumerate(_items(task))]
         makers["counts"] = lambda: counts(task)
     return LazyMapping(makers)
 
@@ -113,7 +113,7 @@ def _output(task: TaskRun) -> Any:
     return task.output
 
 
-def _items(fan_out: FanOut | None, task: TaskRun) -> list[ItemRun]:
+def _items(task: TaskRun) -> list[ItemRun]:
     if task.items is None and task.state is not TaskState.SUCCEEDED:
         raise KeyError
     return task.items or []

@@ -7,18 +7,15 @@ from datetime import datetime
 from engine.attempts import AttemptEnded, AttemptKey
 from engine.commands import Admit
 from engine.deciding.decision import Decision
-from engine.deciding.fan_out import after_item
+from engine.deciding.ending import after_item, fail_finally, is_suspended, succeed
 from engine.deciding.resets import apply_resets, asks_at_once, may_ask, request_reset
-from engine.deciding.tasks import conclude, is_suspended
 from engine.events import (
     AttemptFinished,
     AttemptStarted,
     ServiceReady,
     TaskCancelled,
-    TaskFailed,
     TaskQueued,
     TaskRetrying,
-    TaskSucceeded,
 )
 from engine.outcomes import Ending, Failure, Json, Outcome
 from engine.plan import PlanTask
@@ -38,9 +35,7 @@ def admit(d: Decision, command: Admit) -> None:
     unit = task.unit(command.item)
     if unit.state is not S.QUEUED or is_suspended(d, command.task):
         return
-    d.emit(
-        AttemptStarted(d.now, command.task, command.item, task.round, unit.attempt + 1, child=command.child)
-    )
+    d.emit(AttemptStarted(d.now, command.task, command.item, task.round, unit.attempt + 1, child=command.child))
 
 
 def service_ready(d: Decision, key: AttemptKey) -> None:
@@ -64,7 +59,9 @@ def attempt_ended(d: Decision, report: AttemptEnded) -> None:
             key.item,
             key.round,
             key.attempt,
+            unit.attempt_started_at or d.now,
             outcome.ending,
+            child=unit.child,
             failure=outcome.failure,
             exit_code=outcome.exit_code,
             output=outcome.output,
@@ -167,21 +164,3 @@ def _again(d: Decision, name: str, item: int | None, due: datetime, why: str) ->
     d.emit(TaskRetrying(d.now, name, item, due, why))
     if due <= d.now:
         d.emit(TaskQueued(d.now, name, item))
-
-
-def succeed(d: Decision, name: str, item: int | None, output: Json) -> None:
-    """A unit has done what it was to do."""
-    if item is None:
-        conclude(d, name, output)
-    else:
-        d.emit(TaskSucceeded(d.now, name, item, output))
-        after_item(d, name)
-
-
-def fail_finally(d: Decision, name: str, item: int | None, failure: Failure) -> None:
-    """A unit has failed and no attempt is left."""
-    if item is None:
-        conclude(d, name, failure)
-    else:
-        d.emit(TaskFailed(d.now, name, failure, item))
-        after_item(d, name)

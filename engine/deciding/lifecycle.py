@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from engine.commands import Cancel
 from engine.deciding.decision import Decision
-from engine.deciding.fan_out import after_item
-from engine.deciding.tasks import begin, cancel_unit, consider, is_held, release
-from engine.deciding.undoing import next_undo
+from engine.deciding.ending import after_item, cancel_unit, conclude, fail_finally, is_held, release
+from engine.deciding.starting import consider
+from engine.deciding.undoing import begin_next_undo
 from engine.edges import recovery
 from engine.events import (
     AttemptStopping,
@@ -116,8 +116,9 @@ def _stop_unneeded_services(d: Decision, name: str) -> None:
     for service in dict.fromkeys(services):
         if not is_needed(d, service):
             _end_service(d, service)
-    if d.plan.has_lone_services and d.run.main_left <= len(d.plan.lone_services):
-        for service in d.plan.lone_services:
+    lone = d.plan.lone_services
+    if lone and d.run.main_left <= len(lone):
+        for service in lone:
             if not is_needed(d, service):
                 _end_service(d, service)
 
@@ -125,7 +126,7 @@ def _stop_unneeded_services(d: Decision, name: str) -> None:
 def is_needed(d: Decision, service: str) -> bool:
     """Whether a task that waits on the service's start, or names it in `before_complete`, is not final. A service that
     nobody waits for is needed as long as any other task of the flow is not final."""
-    users = d.plan.users_of_service(service)
+    users = d.plan.service_users.get(service)
     if not users:
         return any(not d.run.tasks[name].state.is_final for name in d.plan.main if not d.plan.tasks[name].service)
     return any(not d.run.tasks[user].state.is_final for user in users)
@@ -137,8 +138,6 @@ def _end_service(d: Decision, service: str) -> None:
         d.emit(AttemptStopping(d.now, service, None, "unneeded"))
     elif not task.live and not task.state.is_final and task.state in (S.QUEUED, S.RETRYING):
         if task.started:
-            from engine.deciding.tasks import conclude
-
             conclude(d, service, None)
         else:
             d.emit(TaskFailed(d.now, service, task.failure or Failure("unhealthy", "it was never ready")))
@@ -174,15 +173,11 @@ def _leave_start(d: Decision) -> bool:
 
 
 def _advance_undo(d: Decision) -> bool:
-    name = next_undo(d)
-    if name == "":
-        return False
-    if name is None or d.run.hurried_everything:
+    step = begin_next_undo(d)
+    if step == "done":
         d.emit(PhaseEntered(d.now, "hooks"))
         _begin_hooks(d)
-    else:
-        begin(d, name)
-    return True
+    return step != "busy"
 
 
 def end_hooks(d: Decision) -> tuple[str, ...]:
@@ -254,18 +249,14 @@ def drain(d: Decision, reason: str, *, stops: bool, by: str | None = None, note:
     for asking, members, _ in waiting:
         _abandon_reset(d, asking, members)
     for name, item, unit in list(_units(d)):
-        if unit.state is S.QUEUED and unit.attempt == 0 and not _is_cleanup(d, name):
+        if unit.state is S.QUEUED and unit.attempt == 0 and not d.run.tasks[name].cleanup:
             d.emit(TaskCancelled(d.now, name, item))
-        elif stops and not _is_cleanup(d, name):
+        elif stops and not d.run.tasks[name].cleanup:
             cancel_unit(d, name, item, reason="cancelled")
     for name in d.plan.main:
         after_item(d, name)
         if d.run.tasks[name].state is S.COMPLETING and not is_held(d, name):
             release(d, name)
-
-
-def _is_cleanup(d: Decision, name: str) -> bool:
-    return "." in name or d.run.tasks[name].cleanup
 
 
 def _units(d: Decision) -> Iterator[tuple[str, int | None, Unit]]:
@@ -282,8 +273,6 @@ def _units(d: Decision) -> Iterator[tuple[str, int | None, Unit]]:
 
 def _abandon_reset(d: Decision, asking: str, members: tuple[str, ...]) -> None:
     """The run drains before a reset was made: the asking task has failed after all, members go on or are cancelled."""
-    from engine.deciding.attempts import fail_finally
-
     task = d.run.tasks[asking]
     for member in members:
         other = d.run.tasks[member]

@@ -5,12 +5,10 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
-from engine.deciding.attempts import fail_finally, succeed
 from engine.deciding.decision import Decision
-from engine.deciding.fan_out import after_item
+from engine.deciding.ending import after_item, conclude, fail_finally, is_suspended, succeed
 from engine.deciding.lifecycle import drain, start
 from engine.deciding.resets import apply_resets
-from engine.deciding.tasks import conclude, is_suspended
 from engine.events import (
     AttemptFinished,
     AttemptStopping,
@@ -61,7 +59,17 @@ def _retry(d: Decision, timer: Timer) -> None:
 def _wait(d: Decision, timer: Timer) -> None:
     task = d.run.tasks[timer.task]
     if task.state is S.WAITING and task.round == timer.round and not is_suspended(d, timer.task):
-        d.emit(AttemptFinished(d.now, timer.task, None, task.round, task.attempt, Ending.SUCCEEDED))
+        d.emit(
+            AttemptFinished(
+                d.now,
+                timer.task,
+                None,
+                task.round,
+                task.attempt,
+                task.attempt_started_at or d.now,
+                Ending.SUCCEEDED,
+            )
+        )
         succeed(d, timer.task, None, None)
 
 

@@ -1,0 +1,1 @@
+"""How attempts are executed. `engine.runners.local` has the runner for this machine."""

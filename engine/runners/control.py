@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from engine.attempts import Launch
 from engine.outcomes import Failure, Json
-from engine.runners.endings import one_line, read_tail
+from engine.runners.endings import one_line, read_regular, read_tail
 from engine.values import parse_json
 
 _CONTROL_BYTES = 64 * 1024
@@ -40,9 +40,11 @@ def _matches(launch: Launch, notes: list[str]) -> tuple[str, ...]:
 
 def _read_control(launch: Launch, notes: list[str]) -> dict[str, Json]:
     try:
-        with open(launch.files.control, "rb") as stream:
-            data = stream.read(_CONTROL_BYTES + 1)
-    except OSError:
+        data = read_regular(launch.files.control, _CONTROL_BYTES + 1)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        notes.append(f"`FLOW_CONTROL` was ignored: {(error.strerror or str(error)).lower()}")
         return {}
     try:
         if len(data) > _CONTROL_BYTES:
@@ -63,7 +65,7 @@ def _read_control(launch: Launch, notes: list[str]) -> dict[str, Json]:
 def _with_control(failure: Failure, control: dict[str, Json], notes: list[str]) -> Failure:
     for key, value in control.items():
         match key, value:
-            case ("rate_limited" | "rate_limit"), bool():
+            case (("rate_limited" | "rate_limit"), bool()):
                 if value and failure.exit_code != _REFUSED:
                     notes.append(f"`{key}` in `FLOW_CONTROL` counts only with exit code {_REFUSED}")
                 elif value:
@@ -72,7 +74,7 @@ def _with_control(failure: Failure, control: dict[str, Json], notes: list[str]) 
                 failure = replace(failure, retry_after_s=float(value))
             case "retry_upstream", list() if all(isinstance(task, str) for task in value):
                 failure = replace(failure, asks_upstream=tuple(str(task) for task in value))
-            case ("rate_limited" | "rate_limit" | "retry_after" | "retry_upstream"), _:
+            case (("rate_limited" | "rate_limit" | "retry_after" | "retry_upstream"), _):
                 notes.append(f"`{key}` in `FLOW_CONTROL` was ignored: it has no fitting value")
             case _:
                 notes.append(f"`{one_line(key)}` in `FLOW_CONTROL` is not known")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +73,15 @@ def read_tail(file: Path, size_bytes: int) -> str:
             return stream.read(size_bytes).decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def read_regular(path: Path, size_bytes: int) -> bytes:
+    """At most `size_bytes` from the head of a regular file; a pipe or a device a task put there is an `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        return stream.read(size_bytes)
 
 
 def one_line(text: str, longest: int = _LONGEST_LINE) -> str:

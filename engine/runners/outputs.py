@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.attempts import Launch
 from engine.outcomes import Json
-from engine.runners.endings import one_line
+from engine.runners.endings import one_line, read_regular
 from engine.values import check_value, convert_text, describe, parse_json, require_json
 from specs.model.parts import OutputSpec
 
@@ -35,7 +35,9 @@ def check_returned(launch: Launch, value: Json) -> dict[str, Json]:
     """The output of a callable that returned `value`: a map with the declared outputs as keys, or, when none is
     declared, `value` itself if it is a map, else under the key `value`. Raises `BadOutput`."""
     if not launch.outputs:
-        output = value if isinstance(value, dict) else {} if value is None else {"value": value}
+        output: dict[str, Json] = {"value": value}
+        if value is None or isinstance(value, dict):
+            output = value or {}
         _require_size(output, launch.output_limit_bytes)
         return output
     if not isinstance(value, dict):
@@ -105,7 +107,9 @@ def _from_lines(text: str | None, found: _Found) -> None:
             continue
         name, equals, value = line.partition("=")
         if not equals:
-            raise BadOutput(f"line {number} of `FLOW_OUTPUT` is neither `name=text` nor `name:=json`: `{one_line(line, 80)}`")
+            raise BadOutput(
+                f"line {number} of `FLOW_OUTPUT` is neither `name=text` nor `name:=json`: `{one_line(line, 80)}`"
+            )
         if name.endswith(":"):
             found.add_value(name[:-1], _json(value, f"output `{one_line(name[:-1], 80)}`"))
         else:
@@ -131,8 +135,7 @@ def _json(text: str, what: str) -> Json:
 
 def _read(path: Path, what: str, limit_bytes: int, *, extra: int = 0) -> str | None:
     try:
-        with open(path, "rb") as stream:
-            data = stream.read(limit_bytes + extra + 1)
+        data = read_regular(path, limit_bytes + extra + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -146,9 +149,7 @@ def _read(path: Path, what: str, limit_bytes: int, *, extra: int = 0) -> str | N
 
 
 def _without_line_end(text: str) -> str:
-    if text.endswith("\n"):
-        text = text[:-1]
-    return text.removesuffix("\r")
+    return text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
 
 
 def _require_size(output: Mapping[str, Json], limit_bytes: int) -> None:

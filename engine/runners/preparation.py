@@ -102,16 +102,28 @@ def find_program(name: str, path: str, workdir: Path) -> str:
     raise CannotStart(f"there is no program `{_shown(name)}` on PATH `{one_line(path, 400)}`", exit_code=127)
 
 
-def explain_refusal(error: Exception, command: Command, workdir: Path) -> CannotStart | None:
+def require_fit(env: Mapping[str, str], argv: tuple[str, ...] = ()) -> None:
+    """Raise `CannotStart` for the first text or name that no process can be given."""
+    texts = [(f"argument {number}", text) for number, text in enumerate(argv)]
+    texts.extend((f"the value of `{_shown(name)}`", value) for name, value in env.items())
+    for what, text in texts:
+        problem = _unfit(text)
+        if problem is not None:
+            raise CannotStart(f"{what} {problem}")
+    for name in env:
+        if not name or "=" in name or _unfit(name) is not None:
+            raise CannotStart(f"`{_shown(name)}` is not an environment name")
+
+
+def explain_refusal(error: OSError | ValueError, command: Command, workdir: Path) -> CannotStart | None:
     """Why the system would not start `command`, when that is the flow's doing; `None` when it is the machine's."""
     if isinstance(error, OSError):
         return _explain_errno(error, command, workdir)
-    for what, text in (*((f"argument {n}", text) for n, text in enumerate(command.argv)), *_env_texts(command.env)):
-        problem = _unfit(text)
-        if problem is not None:
-            return CannotStart(f"{what} {problem}")
-    bad_names = [name for name in command.env if not name or "=" in name]
-    return CannotStart(f"`{_shown(bad_names[0])}` is not an environment name") if bad_names else None
+    try:
+        require_fit(command.env, command.argv)
+    except CannotStart as refusal:
+        return refusal
+    return None
 
 
 def write_private(path: Path, text: str) -> str:
@@ -159,10 +171,6 @@ def _explain_errno(error: OSError, command: Command, workdir: Path) -> CannotSta
         case errno.EACCES | errno.EPERM | errno.ENAMETOOLONG | errno.EISDIR | errno.ETXTBSY:
             return CannotStart(f"`{shown}` cannot be started: {os.strerror(error.errno).lower()}", exit_code=126)
     return None
-
-
-def _env_texts(env: Mapping[str, str]) -> list[tuple[str, str]]:
-    return [(f"the value of `{name}`", value) for name, value in env.items()]
 
 
 def _unfit(text: str) -> str | None:

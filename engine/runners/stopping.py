@@ -16,9 +16,7 @@ _GIVE_UP_S = 30.0  # after SIGKILL: only a process stuck in the kernel, or one o
 class TreeStop:
     """Stops one tree and calls `done` once, when it is empty; its argument are notes for a person."""
 
-    def __init__(
-        self, reactor: Reactor, family: Family, tree: Tree, done: Callable[[tuple[str, ...]], None]
-    ) -> None:
+    def __init__(self, reactor: Reactor, family: Family, tree: Tree, done: Callable[[tuple[str, ...]], None]) -> None:
         self._reactor = reactor
         self._family = family
         self._tree = tree
@@ -28,7 +26,7 @@ class TreeStop:
         self._signal = signal.SIGTERM
         self._look_s = _FIRST_LOOK_S
         self._cancel_look: Callable[[], None] | None = None
-        self._cancel_kill: Callable[[], None] | None = None
+        self._cancel_kills: list[Callable[[], None]] = []
         self._cancel_give_up: Callable[[], None] | None = None
         self._over = False
 
@@ -37,20 +35,18 @@ class TreeStop:
         if grace_s <= 0:
             self._kill()
             return
-        self._cancel_kill = self._reactor.call_later(grace_s, self._kill)
+        self._cancel_kills.append(self._reactor.call_later(grace_s, self._kill))
         self._find()
         self._look()
 
     def hurry(self, grace_s: float) -> None:
-        """SIGKILL after `grace_s` from now; a later moment than the one set is the caller's to avoid."""
+        """SIGKILL after `grace_s` from now, or when it was due before, whichever comes first."""
         if self._over or self._signal == signal.SIGKILL:
             return
-        _call(self._cancel_kill)
-        self._cancel_kill = None
         if grace_s <= 0:
             self._kill()
         else:
-            self._cancel_kill = self._reactor.call_later(grace_s, self._kill)
+            self._cancel_kills.append(self._reactor.call_later(grace_s, self._kill))
 
     def look_now(self) -> None:
         """Something of the tree has ended: see whether that was all."""
@@ -61,12 +57,14 @@ class TreeStop:
     def abandon(self) -> None:
         """Stop watching; `done` is not called."""
         self._over = True
-        for cancel in (self._cancel_look, self._cancel_kill, self._cancel_give_up):
+        for cancel in (self._cancel_look, self._cancel_give_up, *self._cancel_kills):
             _call(cancel)
-        self._cancel_look = self._cancel_kill = self._cancel_give_up = None
+        self._cancel_look = self._cancel_give_up = None
+        self._cancel_kills.clear()
 
     def _kill(self) -> None:
-        self._cancel_kill = None
+        if self._over or self._signal == signal.SIGKILL:
+            return
         self._signal = signal.SIGKILL
         self._look_s = _FIRST_LOOK_S
         self._cancel_give_up = self._reactor.call_later(_GIVE_UP_S, self._give_up)
@@ -85,6 +83,8 @@ class TreeStop:
     def _look(self) -> None:
         _call(self._cancel_look)
         self._cancel_look = None
+        if self._over:
+            return
         self._members = {process: None for process in self._members if is_running(process)}
         if not self._members:
             if not self._family.left_of(self._tree):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.attempts import Launch, Reactor
+from engine.runners.endings import last_line
 from engine.runners.masking import MaskedStream, Masker
 
 _CHUNK = 1 << 18
@@ -24,11 +25,10 @@ _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 @dataclass(slots=True)
 class _Pump:
-    """One pipe and the files its masked bytes go to; `limits` says how much of each file is still free."""
+    """One pipe. Its masked bytes go to the log and, up to `keep_free` bytes, to the descriptor `keep`."""
 
     source: int
     masked: MaskedStream
-    sinks: list[int]
     keep: int | None = None
     keep_free: int = 0
 
@@ -42,17 +42,16 @@ class Streams:
         self._reactor = reactor
         self._launch = launch
         self._pumps: list[_Pump] = []
+        self._masked = bool(masker.needles)
         self._log = -1
         self._handed: set[int] = set()
         self._own: set[int] = set()
         self.notes: list[str] = []
         wanted = {output.source for output in launch.outputs.values()}
-        self.kept: dict[str, Path] = {
-            name: launch.files.own / name for name in ("stdout", "stderr") if name in wanted
-        }
+        self.kept: dict[str, Path] = {name: launch.files.own / name for name in ("stdout", "stderr") if name in wanted}
         try:
             self._log = _open_log(launch.files.log)
-            self.stdout, self.stderr = self._open_masked(masker) if masker.needles else self._open_plain()
+            self.stdout, self.stderr = self._open_masked(masker) if self._masked else self._open_plain()
         except OSError:
             self.close()
             raise
@@ -65,21 +64,23 @@ class Streams:
         for pump in self._pumps:
             self._reactor.watch(pump.source, self._reader(pump))
 
-    def finish(self) -> None:
-        """The attempt has ended: take what is still in the pipes, whoever else may hold them, and close everything."""
+    def finish(self, *, want_line: bool) -> str:
+        """The attempt has ended: take what is still in the pipes, whoever else may hold them, and close everything.
+
+        Returns, if wanted, the last line of stderr, or of the log where stderr has no file of its own.
+        """
         for pump in list(self._pumps):
             left = _PIPE_BYTES + _CHUNK
             while left > 0 and pump in self._pumps and (taken := self._pass_on(pump)) > 0:
                 left -= taken
-        unmasked = not self._pumps_were_used()
-        if self._log >= 0 and unmasked:
+        for pump in list(self._pumps):
+            self._end(pump)
+        line = last_line(self.kept.get("stderr", self._launch.files.log)) if want_line else ""
+        if not self._masked:
             for name, path in self.kept.items():
                 self._copy_to_log(name, path)
         self.close()
-
-    def write_log(self, data: bytes) -> None:
-        """Append to the attempt's log; a failing disk becomes a note."""
-        self._write(self._log, data)
+        return line
 
     def close(self) -> None:
         """Close all descriptors; what is still in the pipes is given up. Repeatable."""
@@ -116,16 +117,13 @@ class Streams:
         os.set_blocking(source, False)
         with contextlib.suppress(OSError):  # the pipes of a user have a common limit; a smaller one works as well
             fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        pump = _Pump(source, masker.stream(), [self._log])
+        pump = _Pump(source, masker.stream())
         self._pumps.append(pump)
         if name is not None and name in self.kept:
             pump.keep = os.open(self.kept[name], _APPEND | os.O_TRUNC, 0o600)
             self._own.add(pump.keep)
             pump.keep_free = self._launch.output_limit_bytes + 2  # one line end, and one byte that shows it is too long
         return target
-
-    def _pumps_were_used(self) -> bool:
-        return bool(self._own) or not self.kept
 
     def _reader(self, pump: _Pump) -> Callable[[], None]:
         def ready() -> None:
@@ -148,8 +146,7 @@ class Streams:
         return len(data)
 
     def _put(self, pump: _Pump, data: bytes) -> None:
-        for sink in pump.sinks:
-            self._write(sink, data)
+        self._write(self._log, data)
         if pump.keep is not None and pump.keep_free > 0:
             self._write(pump.keep, data[: pump.keep_free])
             pump.keep_free -= len(data)

@@ -41,13 +41,13 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The processes of one attempt: below `leader`, in its session, or with `marker`. `spare` are not members themselves.
+    """The processes of one attempt: below `leader`, in its session, or with one of `markers`. `spare` are no members.
 
     The leader must not have been reaped, so that its pid names it and its session.
     """
 
     leader: int
-    marker: bytes
+    markers: frozenset[bytes]
     spare: frozenset[int] = frozenset()
 
 
@@ -75,7 +75,7 @@ def children_of(pid: int) -> list[int]:
     """Pids of the children of all threads of a process."""
     found: list[int] = []
     with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - on the hot path
             with contextlib.suppress(OSError):
                 found.extend(map(int, _read(f"/proc/{pid}/task/{thread}/children").split()))
     return found
@@ -133,7 +133,7 @@ class Family:
         for process in self._orphans():
             if not process.is_alive:
                 self._bury(process, tree)
-            elif process.session == tree.leader or self._marker(process) == tree.marker:
+            elif process.session == tree.leader or self._marker(process) in tree.markers:
                 left.append(process)
         for pid in tree.spare:
             below = (read_process(child) for child in children_of(pid))
@@ -171,7 +171,7 @@ class Family:
             return True
         if process.started < since or process.session in (self._session, 0):
             return False
-        return self._marker(process) == tree.marker
+        return self._marker(process) in tree.markers
 
     def _orphans(self) -> list[Process]:
         found = []
@@ -201,7 +201,9 @@ class Family:
 
     def _bury(self, process: Process, tree: Tree) -> None:
         known = self._markers.get(process.pid)
-        ours = process.session == tree.leader or known == (process.started, tree.marker)
+        ours = process.session == tree.leader or (
+            known is not None and known[0] == process.started and known[1] in tree.markers
+        )
         if ours:
             self._reap(process)
         elif process.pid not in self._suspects:
@@ -222,7 +224,7 @@ class Family:
 
 
 def _snapshot() -> Mapping[int, Process]:
-    found = (read_process(int(name)) for name in os.listdir("/proc") if name.isdecimal())
+    found = (read_process(int(name)) for name in os.listdir("/proc") if name.isdecimal())  # noqa: PTH208
     return {process.pid: process for process in found if process is not None}
 
 

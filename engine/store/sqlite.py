@@ -18,6 +18,7 @@ from engine.store.creation import create_schema, create_store, stored_version
 from engine.store.cursors import read_cursor, write_cursor
 from engine.store.faults import is_io_error, translated, translating, undecodable
 from engine.store.locks import FileLock
+from engine.store.log import WriteAheadLog
 from engine.store.rows import AttemptRow, EventRow, Page, RunBatch, RunFilter, RunRow, SpecRow, TaskRow
 from engine.store.statements import Query, Write
 
@@ -27,10 +28,6 @@ _PATIENCE_S = 30.0
 """How long a write waits for other processes before it gives up and names the one that keeps the lock."""
 
 _CLOSING_PATIENCE_S = 2.0
-_CHECKPOINT_ROWS = 2_000
-"""Rows after which the log is copied into the file: a few MB of log, a few milliseconds of copying."""
-
-_CHECKPOINT_CHARACTERS = 4 << 20
 _LONGEST_PAGE = 10_000
 
 
@@ -42,17 +39,17 @@ class SqliteStore:
     before 3.51.3 can damage a file that one connection checkpoints while another writes.)
     """
 
-    def __init__(self, name: str, writer: sqlite3.Connection, *, readers: Readers, lock: FileLock | None) -> None:
-        """For `open` and `in_memory`; without `lock` nobody else can reach the database."""
+    def __init__(
+        self, name: str, writer: sqlite3.Connection, *, readers: Readers, shared: tuple[FileLock, WriteAheadLog] | None
+    ) -> None:
+        """For `open` and `in_memory`; `shared` is what a store has that other processes can reach."""
         self._name = name
         self._writer = writer
         self._readers = readers
-        self._lock = lock
+        self._lock, self._log = shared or (None, None)
         self._mutex = readers.mutex if isinstance(readers, SharedReader) else threading.RLock()
         self._closed = False
         self._disk_failed = False
-        self._rows_logged = 0
-        self._characters_logged = 0
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True, now: datetime | None = None) -> SqliteStore:
@@ -84,14 +81,14 @@ class SqliteStore:
         except BaseException:
             lock.close()
             raise
-        return cls(str(path), writer, readers=FileReaders(path), lock=lock)
+        return cls(str(path), writer, readers=FileReaders(path), shared=(lock, WriteAheadLog(path)))
 
     @classmethod
     def in_memory(cls) -> SqliteStore:
         """An empty store that is gone when it is closed."""
         writer = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         create_schema(writer)
-        return cls(":memory:", writer, readers=SharedReader(writer), lock=None)
+        return cls(":memory:", writer, readers=SharedReader(writer), shared=None)
 
     def commit(self, batches: Sequence[RunBatch]) -> None:
         """Write all batches in one durable transaction, or none of them.
@@ -170,7 +167,8 @@ class SqliteStore:
             self._closed = True
             self._readers.close()
             with suppress(StoreUnavailable), self._turn(_CLOSING_PATIENCE_S):
-                self._checkpoint()
+                if self._log is not None and not self._disk_failed:
+                    self._log.checkpoint(self._writer)
                 self._writer.close()
             # If the lock is not to be had, its holder has the file open, and closing does no more than that.
             self._writer.close()
@@ -194,12 +192,17 @@ class SqliteStore:
                     raise self._explained(translated(error, self._name), batches) from error
                 except StoreConflict as error:
                     raise self._explained(error, batches) from None
-                self._count(writes)
+                if self._log is not None:
+                    self._log.note(writes)
+                    if self._log.is_due():
+                        self._log.checkpoint(self._writer)
 
     def _transact(self, writes: Sequence[Write]) -> None:
         writer = self._writer
         writer.execute("BEGIN IMMEDIATE")
         try:
+            if self._log is not None:
+                self._log.make_room()
             for write in writes:
                 changed = writer.executemany(write.sql, write.rows).rowcount
                 if write.guarded and changed != len(write.rows):
@@ -229,21 +232,6 @@ class SqliteStore:
 
     def _turn(self, patience_s: float) -> AbstractContextManager[None]:
         return nullcontext() if self._lock is None else self._lock.held(patience_s=patience_s)
-
-    def _count(self, writes: Sequence[Write]) -> None:
-        """Note what went into the log, and copy it into the file now and then. The caller holds the lock."""
-        for write in writes:
-            self._rows_logged += len(write.rows)
-            self._characters_logged += write.weight()
-        if self._rows_logged >= _CHECKPOINT_ROWS or self._characters_logged >= _CHECKPOINT_CHARACTERS:
-            self._checkpoint()
-
-    def _checkpoint(self) -> None:
-        if self._lock is None or not self._rows_logged or self._disk_failed:
-            return
-        self._rows_logged = self._characters_logged = 0
-        with suppress(sqlite3.Error):  # nothing is lost: the log keeps what could not be copied until the next time
-            self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _first(self, query: Query, decode: Callable[[Record], Row]) -> Row | None:
         return next(iter(self._read(query, decode)), None)

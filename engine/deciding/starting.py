@@ -1,4 +1,4 @@
-"""From `pending` to `queued`, and from an outcome to a final state."""
+"""From `pending` to `queued`: what the edges decide, the condition, the items, and actions that need no process."""
 
 from __future__ import annotations
 
@@ -7,23 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from engine.deciding.decision import Decision
+from engine.deciding.ending import conclude, fail_finally, is_suspended, succeed
+from engine.deciding.items import TooManyItems, make_items
 from engine.edges import verdict
-from engine.events import (
-    AttemptStarted,
-    AttemptStopping,
-    TaskBlocked,
-    TaskCancelled,
-    TaskCompleting,
-    TaskFailed,
-    TaskQueued,
-    TaskSkipped,
-    TaskSucceeded,
-)
+from engine.events import AttemptStarted, FannedOut, TaskBlocked, TaskCancelled, TaskFailed, TaskQueued, TaskSkipped
 from engine.outcomes import Failure, Json
 from engine.plan import (
     BranchAction,
     EdgeKind,
     FailAction,
+    FanOut,
     PlanTask,
     SetAction,
     SwitchAction,
@@ -50,11 +43,6 @@ def consider(d: Decision, name: str) -> None:
         d.emit(TaskBlocked(d.now, name, _cause(d, spec, task)))
     elif found == "run" and _condition_holds(d, name, spec):
         _begin_or_cancel(d, name)
-
-
-def is_suspended(d: Decision, name: str) -> bool:
-    """Whether the task belongs to a reset that has been asked for and not yet been made."""
-    return any(name in members for _, members, _ in d.run.pending_resets)
 
 
 def _why_skipped(spec: PlanTask, task: TaskRun) -> str:
@@ -100,7 +88,9 @@ def _begin_or_cancel(d: Decision, name: str) -> None:
 def may_start(d: Decision, name: str) -> bool:
     """Whether a task that would run may: in a drain only cleanup and handlers do, and only until the drain is hurried."""
     run = d.run
-    if "." in name:  # hooks and undo have phases of their own
+    if name.startswith("hooks.start."):
+        return run.draining is None
+    if "." in name:  # other hooks and undo have phases of their own
         return not run.hurried_everything
     if run.draining is None:
         return True
@@ -113,8 +103,6 @@ def may_start(d: Decision, name: str) -> bool:
 
 def begin(d: Decision, name: str) -> None:
     """Queue the task, expand it into items, or carry it out at once when its action needs no process."""
-    from engine.deciding.fan_out import expand
-
     spec, task = d.task(name)
     if spec.fan_out is not None:
         expand(d, name, spec.fan_out)
@@ -134,8 +122,6 @@ def is_immediate(spec: PlanTask) -> bool:
 
 def carry_out(d: Decision, name: str, item: int | None) -> None:
     """Do an immediate action that has just been started."""
-    from engine.deciding.attempts import fail_finally, succeed
-
     action = d.plan.tasks[name].action
     try:
         scope = task_scope(d.plan, d.run, name, item)
@@ -215,39 +201,41 @@ def _instant(value: Json) -> datetime:
     return found.astimezone(UTC)
 
 
-def conclude(d: Decision, name: str, result: Json | Failure) -> None:
-    """End a task, or hold it back while tasks that name it in `before_complete` are not final."""
-    task = d.run.tasks[name]
-    failure = result if isinstance(result, Failure) else None
-    output = None if isinstance(result, Failure) else result
-    if task.started and task.state is not S.COMPLETING and is_held(d, name):
-        d.emit(TaskCompleting(d.now, name, output=output, failure=failure))
-    elif failure is not None:
-        d.emit(TaskFailed(d.now, name, failure))
+# --- items --------------------------------------------------------------------------------------------------------------
+
+
+def expand(d: Decision, name: str, spec: FanOut) -> None:
+    """Turn the task into items, or end it at once when there are none, too many, or they cannot be had."""
+    scope = task_scope(d.plan, d.run, name)
+    try:
+        keys, items = make_items(spec, scope)
+        room = d.plan.fan_out_items - d.run.fanned_out
+        if len(items) > room:
+            raise TooManyItems(len(items), room)
+    except TooManyItems as problem:
+        d.emit(TaskFailed(d.now, name, Failure("too_many_items", str(problem))))
+    except EvaluationError as problem:
+        d.emit(TaskFailed(d.now, name, Failure("expression", f"`fan_out`: {problem}")))
     else:
-        d.emit(TaskSucceeded(d.now, name, output=output))
+        _begin_items(d, name, spec, keys, items)
 
 
-def is_held(d: Decision, name: str) -> bool:
-    """Whether a task that names `name` in `before_complete` is not final; nothing is held once the run is cancelled."""
-    if d.run.draining == "cancelled":
-        return False
-    return any(not d.run.tasks[holder].state.is_final for holder in d.plan.holders.get(name, ()))
-
-
-def release(d: Decision, name: str) -> None:
-    """End a `completing` task with its own outcome."""
-    task = d.run.tasks[name]
-    conclude(d, name, task.failure if task.failure is not None else task.output)
-
-
-def cancel_unit(d: Decision, name: str, item: int | None, *, reason: str) -> None:
-    """End a unit that has not ended: tell a live attempt to stop, cancel it at once otherwise."""
-    unit = d.run.tasks[name].unit(item)
-    if unit.state.is_final or unit.state is S.COMPLETING:
-        return
-    if unit.live:
-        if unit.stopping is None or reason == "cancelled":
-            d.emit(AttemptStopping(d.now, name, item, reason))
+def _begin_items(d: Decision, name: str, spec: FanOut, keys: tuple[str, ...], items: tuple[Json, ...]) -> None:
+    if not items and spec.on_empty == "skip":
+        d.emit(TaskSkipped(d.now, name, "it has no items"))
+    elif not items and spec.on_empty == "fail":
+        d.emit(TaskFailed(d.now, name, Failure("no_items", "it has no items")))
+    elif not items:
+        d.emit(FannedOut(d.now, name, (), ()))
+        conclude(d, name, None)
     else:
-        d.emit(TaskCancelled(d.now, name, item))
+        d.emit(FannedOut(d.now, name, keys, items))
+        if is_immediate(d.plan.tasks[name]):
+            _carry_out_all(d, name, len(items))
+
+
+def _carry_out_all(d: Decision, name: str, count: int) -> None:
+    round_ = d.run.tasks[name].round
+    for index in range(count):
+        d.emit(AttemptStarted(d.now, name, index, round_, 1))
+        carry_out(d, name, index)

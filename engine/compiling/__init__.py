@@ -1,0 +1,1 @@
+"""The parts of `engine.compile`: actions, retries, fan-outs, and what is derived from the graph."""

@@ -1,0 +1,115 @@
+"""What follows from the graph of a flow and is needed at every turn of a run: who follows whom, whose state decides what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from engine.plan import EdgeKind, PlanTask
+
+_DECIDED_BY_RECOVERY = (EdgeKind.AFTER, EdgeKind.ARM)
+
+
+def downstream_of(tasks: Mapping[str, PlanTask]) -> dict[str, tuple[str, ...]]:
+    """For each task, the tasks with an edge from it, each once, in file order."""
+    found: dict[str, dict[str, None]] = {name: {} for name in tasks}
+    for task in tasks.values():
+        for edge in task.edges:
+            found[edge.upstream][task.id] = None
+    return {name: tuple(followers) for name, followers in found.items()}
+
+
+def recoverers_of(tasks: Mapping[str, PlanTask]) -> dict[str, tuple[str, ...]]:
+    """For each task that has any, the recovering handlers that name it in `after_failure`."""
+    found: dict[str, list[str]] = {}
+    for task in tasks.values():
+        for edge in task.edges if task.recovers else ():
+            if edge.kind is EdgeKind.AFTER_FAILURE:
+                found.setdefault(edge.upstream, []).append(task.id)
+    return {name: tuple(handlers) for name, handlers in found.items()}
+
+
+def affected_by(
+    tasks: Mapping[str, PlanTask], recoverers: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[tuple[str, int], ...]]:
+    """For each task, the (task, edge index) pairs that its state decides, through recovery as well."""
+    own: dict[str, list[tuple[str, int]]] = {name: [] for name in tasks}
+    waiting_for_recovery: dict[str, list[tuple[str, int]]] = {}
+    for task in tasks.values():
+        for index, edge in enumerate(task.edges):
+            own[edge.upstream].append((task.id, index))
+            if edge.kind in _DECIDED_BY_RECOVERY:
+                waiting_for_recovery.setdefault(edge.upstream, []).append((task.id, index))
+    for recovered, handlers in recoverers.items():
+        for handler in _all_handlers(handlers, recoverers):
+            own[handler].extend(waiting_for_recovery.get(recovered, ()))
+    return {name: tuple(dict.fromkeys(pairs)) for name, pairs in own.items() if pairs}
+
+
+def _all_handlers(handlers: Iterable[str], recoverers: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """The handlers, the recovering handlers of those, and so on."""
+    found: dict[str, None] = {}
+    stack = list(handlers)
+    while stack:
+        handler = stack.pop()
+        if handler not in found:
+            found[handler] = None
+            stack.extend(recoverers.get(handler, ()))
+    return list(found)
+
+
+def holders_of(tasks: Mapping[str, PlanTask]) -> dict[str, tuple[str, ...]]:
+    """For each task x that has any, the tasks that name x in `before_complete`."""
+    found: dict[str, list[str]] = {}
+    for task in tasks.values():
+        for held in task.before_complete:
+            found.setdefault(held, []).append(task.id)
+    return {name: tuple(holders) for name, holders in found.items()}
+
+
+def service_users_of(
+    tasks: Mapping[str, PlanTask], holders: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """For each service, the tasks that wait for its start and those that hold its end back."""
+    found: dict[str, dict[str, None]] = {
+        task.id: dict.fromkeys(holders.get(task.id, ())) for task in tasks.values() if task.service
+    }
+    for task in tasks.values():
+        for edge in task.edges:
+            if edge.kind is EdgeKind.AFTER_START and edge.upstream in found:
+                found[edge.upstream][task.id] = None
+    return {name: tuple(users) for name, users in found.items()}
+
+
+def waves_of(tasks: Mapping[str, PlanTask], names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """The tasks by the earliest wave they can start in: one later than the latest of those their edges name."""
+    wanted = list(names)
+    depth: dict[str, int] = {}
+    left = {name: len(tasks[name].edges) for name in wanted}
+    followers: dict[str, list[str]] = {name: [] for name in wanted}
+    for name in wanted:
+        for edge in tasks[name].edges:
+            followers[edge.upstream].append(name)
+    ready = [name for name in wanted if not left[name]]
+    for name in ready:
+        depth.setdefault(name, 0)
+        for follower in followers[name]:
+            depth[follower] = max(depth.get(follower, 0), depth[name] + 1)
+            left[follower] -= 1
+            if not left[follower]:
+                ready.append(follower)
+    waves: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
+    for name in wanted:
+        waves[depth[name]].append(name)
+    return tuple(tuple(wave) for wave in waves)
+
+
+def inherited_priorities(
+    own: Mapping[str, int], downstream: Mapping[str, tuple[str, ...]], order: Iterable[str]
+) -> dict[str, int]:
+    """The class of each task: the most urgent of its own and its descendants'. `order` is topological."""
+    found = dict(own)
+    for name in reversed(list(order)):
+        for follower in downstream.get(name, ()):
+            if follower in found:
+                found[name] = min(found[name], found[follower])
+    return found

@@ -1,0 +1,1 @@
+"""Connectors: typed actions that flows `use`, run in a host process of their own."""

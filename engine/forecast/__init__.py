@@ -1,0 +1,29 @@
+"""What `flowctl plan` shows: a run foreseen, as data, as JSON and as text. Pure; the present and the history are given."""
+
+from engine.forecast.build import forecast
+from engine.forecast.json import to_json
+from engine.forecast.model import (
+    CriticalPath,
+    Forecast,
+    Input,
+    Need,
+    ParameterForecast,
+    Setting,
+    StartForecast,
+    TaskForecast,
+)
+from engine.forecast.text import to_text
+
+__all__ = [
+    "CriticalPath",
+    "Forecast",
+    "Input",
+    "Need",
+    "ParameterForecast",
+    "Setting",
+    "StartForecast",
+    "TaskForecast",
+    "forecast",
+    "to_json",
+    "to_text",
+]

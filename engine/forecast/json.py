@@ -1,0 +1,33 @@
+"""A forecast as JSON. Times are RFC 3339 in UTC, durations seconds."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from engine.forecast.model import Forecast
+from engine.outcomes import Json
+
+SCHEMA_VERSION = 1
+
+
+def to_json(forecast: Forecast) -> dict[str, Json]:
+    """The forecast as plain values, `schema_version` first, then the fields of `Forecast`."""
+    return {"schema_version": SCHEMA_VERSION, **_record(forecast)}
+
+
+def _record(record: Any) -> dict[str, Json]:
+    return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
+
+
+def _plain(value: Any) -> Json:
+    """Lists for tuples and maps for our records, which nest three deep; parameter values are JSON already."""
+    if isinstance(value, tuple):
+        return [_plain(element) for element in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if hasattr(value, "__dataclass_fields__"):
+        return _record(value)
+    plain: Json = value
+    return plain

@@ -1,0 +1,40 @@
+"""Who holds something: host, boot, process and the moment it started, so that a holder can be proven dead."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+
+def boot_id() -> str:
+    """Names the present boot of this machine; `unknown` where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"
+
+
+def start_time(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot; `None` when there is no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+def own_identity() -> str:
+    """This process, as `host/boot/pid/start`."""
+    pid = os.getpid()
+    return f"{socket.gethostname()}/{boot_id()}/{pid}/{start_time(pid)}"
+
+
+def is_proven_dead(identity: str) -> bool:
+    """Whether the process that calls itself `identity` cannot be running any more; only for this machine."""
+    host, _, rest = identity.partition("/")
+    boot, _, process = rest.partition("/")
+    pid, _, started = process.partition("/")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    return boot != boot_id() or str(start_time(int(pid))) != started

@@ -1,0 +1,355 @@
+"""The only loop: gather what has happened, decide, commit it all as one batch, then act.
+
+One `Engine` drives any number of runs in one thread. An effect (a process started, one told to stop, a child run) is carried
+out only after the event that calls for it is durable.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from engine.admission import Admission, Candidate
+from engine.attempts import AttemptEnded, AttemptKey, Report, Runner
+from engine.clock import Clock
+from engine.commands import Admit, Cancel, Command, Start, Tick
+from engine.decide import decide
+from engine.errors import BadParameters
+from engine.events import (
+    AttemptFinished,
+    AttemptStarted,
+    AttemptStopping,
+    Event,
+    FannedOut,
+    RunFinished,
+    RunSubmitted,
+    TaskCancelled,
+    TaskFailed,
+    TaskQueued,
+    TasksReset,
+)
+from engine.evolve import evolve, new_run
+from engine.ids import Ids
+from engine.launching import Surroundings, make_launch
+from engine.outcomes import Ending, Failure, Json, Outcome
+from engine.parameters import bind_parameters
+from engine.plan import ATTEMPT_ACTIONS, FlowAction, Plan
+from engine.projection import make_batch
+from engine.retry import Random
+from engine.run import Run
+from engine.scope import task_scope
+from engine.states import RunState
+from engine.store.port import Store
+from engine.store.rows import RunBatch, SpecRow
+from engine.submission import Submission, passed_environment, submitted
+from specs.expressions import EvaluationError, resolve
+
+NO_ITEM = -1
+STOP_AT_ONCE = timedelta(0)
+
+
+class Waiter(Protocol):
+    """Where reports come from: a reactor, or a test's own clockwork."""
+
+    def wait(self, timeout_s: float | None) -> list[Report]:
+        """Wait for reports, at most `timeout_s` seconds (`None`: for ever)."""
+
+    def wake(self) -> None:
+        """End a wait early; from any thread or signal handler."""
+
+    def post(self, report: Report) -> None:
+        """Hand in a report; from any thread."""
+
+
+class Observer(Protocol):
+    """Is told of events, in order, after they are durable."""
+
+    def __call__(self, plan: Plan, run: Run, first_seq: int, events: Sequence[Event]) -> None: ...
+
+
+@dataclass(slots=True)
+class _Driven:
+    """A run in hand: what has been decided and not yet been committed is in `events`."""
+
+    plan: Plan
+    run: Run
+    token: int = 1
+    spec: SpecRow | None = None
+    events: list[Event] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineParts:
+    """What an engine is built from; whoever builds the program hands it in."""
+
+    store: Store
+    waiter: Waiter
+    runner: Runner
+    clock: Clock
+    ids: Ids
+    random: Random
+    around: Surroundings
+    owner: str
+    slots: int = 64
+
+
+class Engine:
+    """Drives runs from submission to their end."""
+
+    def __init__(self, parts: EngineParts, *, observers: Iterable[Observer] = ()) -> None:
+        self._parts = parts
+        self._observers = list(observers)
+        self._driven: dict[str, _Driven] = {}
+        self._admission = Admission(slots=parts.slots)
+        self._commands: deque[tuple[str, Command]] = deque()
+        self._asked: deque[tuple[str, Cancel]] = deque()
+
+    # --- what callers do ------------------------------------------------------------------------------------------------
+
+    def submit(self, submission: Submission) -> str:
+        """Make a run durable and return its id; it starts with the next turn of the loop."""
+        now = self._parts.clock.now()
+        run_id = self._parts.ids.new(now)
+        directory = str(self._parts.around.files.work(run_id))
+        self._begin(submission, run_id, submitted(submission, at=now, directory=directory))
+        self._commit()
+        return run_id
+
+    def drive(self, run_id: str) -> Run:
+        """Turn the loop until the run has ended; return it as it ended."""
+        driven = self._driven[run_id]
+        while not driven.run.state.is_final:
+            self.turn()
+        return driven.run
+
+    def cancel(self, run_id: str, command: Cancel) -> None:
+        """Ask for the end of a run; safe in a signal handler and from any thread. Unknown runs are ignored."""
+        self._asked.append((run_id, command))
+        self._parts.waiter.wake()
+
+    def turn(self) -> None:
+        """Wait for something to happen, then decide, commit and act on everything that has."""
+        timeout = 0.0 if self._commands or self._asked else self._until_next_timer()
+        for report in self._parts.waiter.wait(timeout):
+            self._commands.append((report.key.run_id, report))
+        while self._asked:
+            self._commands.append(self._asked.popleft())
+        self._tick()
+        self._decide_all()
+        self._commit()
+
+    # --- deciding -------------------------------------------------------------------------------------------------------
+
+    def _begin(self, submission: Submission, run_id: str, event: RunSubmitted) -> None:
+        plan = submission.plan
+        spec = SpecRow(plan.digest, plan.name, plan.files, event.at)
+        driven = _Driven(plan, new_run(plan, run_id), spec=spec)
+        self._driven[run_id] = driven
+        evolve(plan, driven.run, event)
+        driven.events.append(event)
+        self._commands.append((run_id, Start()))
+
+    def _tick(self) -> None:
+        now = self._parts.clock.now()
+        for run_id, driven in self._driven.items():
+            timers = driven.run.timers
+            if timers and timers[0].at <= now:
+                self._commands.append((run_id, Tick()))
+
+    def _decide_all(self) -> None:
+        """Decide commands and admissions until nothing more follows."""
+        while True:
+            while self._commands:
+                self._decide(*self._commands.popleft())
+            candidate = next(self._admission.take(), None)
+            if candidate is None:
+                return
+            self._admit(candidate)
+
+    def _decide(self, run_id: str, command: Command) -> None:
+        driven = self._driven.get(run_id)
+        if driven is None:
+            return
+        events = decide(driven.plan, driven.run, command, now=self._parts.clock.now(), random=self._parts.random)
+        driven.events.extend(events)
+        for event in events:
+            self._note(driven, event)
+
+    def _note(self, driven: _Driven, event: Event) -> None:
+        """Keep admission, and the runs above, up to date with what has just been decided."""
+        run_id = driven.run.id
+        match event:
+            case TaskQueued(task=task, item=item):
+                self._offer(driven, task, NO_ITEM if item is None else item)
+            case FannedOut(task=task, items=items):
+                if isinstance(driven.plan.tasks[task].action, (*ATTEMPT_ACTIONS, FlowAction)):
+                    for index in range(len(items)):
+                        self._offer(driven, task, index)
+            case AttemptFinished(task=task, item=item):
+                self._admission.release((run_id, task, NO_ITEM if item is None else item))
+            case TaskCancelled(task=task, item=item) | TaskFailed(task=task, item=item):
+                self._admission.withdraw((run_id, task, NO_ITEM if item is None else item))
+            case TasksReset(members=members):
+                self._forget(run_id, members)
+            case AttemptStopping(task=task, item=item):
+                child = driven.run.tasks[task].unit(item).child
+                if child is not None:
+                    self._commands.append((child, Cancel(by="parent", note=event.reason)))
+            case RunFinished():
+                self._tell_parent(driven.run)
+
+    def _forget(self, run_id: str, members: Iterable[str]) -> None:
+        for key in self._admission.queued_of(run_id, frozenset(members)):
+            self._admission.withdraw(key)
+
+    def _offer(self, driven: _Driven, name: str, item: int) -> None:
+        spec, run = driven.plan.tasks[name], driven.run
+        is_attempt = isinstance(spec.action, ATTEMPT_ACTIONS)
+        unit = run.tasks[name].unit(None if item == NO_ITEM else item)
+        self._admission.offer(
+            Candidate(
+                priority=spec.priority,
+                scheduled_at=run.scheduled_at or run.submitted_at or self._parts.clock.now(),
+                order=unit.queue_order,
+                position=spec.position,
+                item=item,
+                run_id=run.id,
+                task=name,
+                holds_slot=is_attempt,
+                run_slots=driven.plan.task_slots if is_attempt and not spec.service else None,
+                max_parallel=spec.fan_out.max_parallel if spec.fan_out else None,
+            )
+        )
+
+    def _admit(self, candidate: Candidate) -> None:
+        driven = self._driven[candidate.run_id]
+        item = None if candidate.item == NO_ITEM else candidate.item
+        action = driven.plan.tasks[candidate.task].action
+        child = self._parts.ids.new(self._parts.clock.now()) if isinstance(action, FlowAction) else None
+        before = len(driven.events)
+        self._decide(candidate.run_id, Admit(candidate.task, item, child))
+        if len(driven.events) == before:  # not queued any more: what it was given is free again
+            self._admission.release(candidate.key)
+        elif isinstance(action, FlowAction) and child is not None:
+            self._begin_child(driven, candidate.task, item, action, child)
+
+    # --- child runs -----------------------------------------------------------------------------------------------------
+
+    def _begin_child(self, parent: _Driven, name: str, item: int | None, action: FlowAction, run_id: str) -> None:
+        run, plan = parent.run, parent.plan.children[action.flow]
+        task = run.tasks[name]
+        key = AttemptKey(run.id, name, item, task.round, task.unit(item).attempt)
+        try:
+            params = self._child_params(parent, name, item, action, plan)
+        except (EvaluationError, BadParameters) as problem:
+            failure = Failure("expression", f"`with`: {problem}")
+            self._commands.append((run.id, AttemptEnded(key, Outcome(Ending.FAILED, failure))))
+            return
+        submission = Submission(
+            plan,
+            params,
+            env=passed_environment(plan, self._parts.around.environment, run.env),
+            trigger={"kind": "flow", "run_id": run.id, "task": name},
+        )
+        now = self._parts.clock.now()
+        event = RunSubmitted(
+            now,
+            flow=plan.name,
+            digest=plan.digest,
+            params=params,
+            trigger=submission.trigger,
+            env=submission.env,
+            directory=str(self._parts.around.files.work(run_id)),
+            priority=run.priority,
+            parent_run=run.id,
+            parent_task=name,
+            parent_item=item,
+        )
+        self._begin(submission, run_id, event)
+
+    def _child_params(
+        self, parent: _Driven, name: str, item: int | None, action: FlowAction, plan: Plan
+    ) -> dict[str, Json]:
+        given = resolve(action.arguments, task_scope(parent.plan, parent.run, name, item))
+        values = given if isinstance(given, dict) else {}
+        return bind_parameters(plan.params, {}, values, default_base=plan.root)
+
+    def _tell_parent(self, run: Run) -> None:
+        parent = self._driven.get(run.parent_run or "")
+        if parent is None or run.parent_task is None:
+            return
+        task = parent.run.tasks[run.parent_task]
+        unit = task.unit(run.parent_item)
+        if unit.child != run.id:
+            return
+        key = AttemptKey(parent.run.id, run.parent_task, run.parent_item, task.round, unit.attempt)
+        self._commands.append((parent.run.id, AttemptEnded(key, _child_outcome(run))))
+
+    # --- committing and acting ------------------------------------------------------------------------------------------
+
+    def _commit(self) -> None:
+        """Write everything decided since the last commit in one transaction, then carry out its effects."""
+        changed = [driven for driven in self._driven.values() if driven.events]
+        if not changed:
+            return
+        self._parts.store.commit([self._batch(driven) for driven in changed])
+        for driven in changed:
+            events, driven.events = driven.events, []
+            for event in events:
+                self._act(driven, event)
+            for observer in self._observers:
+                observer(driven.plan, driven.run, driven.run.seq - len(events) + 1, events)
+        for driven in changed:
+            if driven.run.state.is_final and driven.run.parent_run is not None:
+                del self._driven[driven.run.id]
+
+    def _batch(self, driven: _Driven) -> RunBatch:
+        owner = None if driven.run.state.is_final else self._parts.owner
+        new = driven.run.seq == len(driven.events)
+        return make_batch(
+            driven.plan, driven.run, driven.events, owner=owner, token=driven.token, spec=driven.spec if new else None
+        )
+
+    def _act(self, driven: _Driven, event: Event) -> None:
+        match event:
+            case RunSubmitted():
+                self._parts.around.files.work(driven.run.id).mkdir(parents=True, exist_ok=True)
+            case AttemptStarted():
+                if isinstance(driven.plan.tasks[event.task].action, ATTEMPT_ACTIONS):
+                    self._launch(driven, event)
+            case AttemptStopping():
+                self._stop(driven, event)
+
+    def _launch(self, driven: _Driven, event: AttemptStarted) -> None:
+        key = AttemptKey(driven.run.id, event.task, event.item, event.round, event.attempt)
+        launch = make_launch(driven.plan, driven.run, key, self._parts.around)
+        if isinstance(launch, Failure):
+            self._parts.waiter.post(AttemptEnded(key, Outcome(Ending.FAILED, launch)))
+            return
+        launch.files.tmp.mkdir(parents=True, exist_ok=True)
+        self._parts.runner.start(launch)
+
+    def _stop(self, driven: _Driven, event: AttemptStopping) -> None:
+        spec, task = driven.plan.tasks[event.task], driven.run.tasks[event.task]
+        if event.item is None and task.items is not None:
+            return  # a mark on the fan-out; its items are stopped one by one
+        key = AttemptKey(driven.run.id, event.task, event.item, task.round, task.unit(event.item).attempt)
+        grace = STOP_AT_ONCE if driven.run.hurried_everything else spec.grace
+        self._parts.runner.stop(key, grace=grace)
+
+    def _until_next_timer(self) -> float | None:
+        due: list[datetime] = [driven.run.timers[0].at for driven in self._driven.values() if driven.run.timers]
+        if not due:
+            return None
+        return max(0.0, (min(due) - self._parts.clock.now()).total_seconds())
+
+
+def _child_outcome(run: Run) -> Outcome:
+    if run.state is RunState.SUCCEEDED:
+        return Outcome(Ending.SUCCEEDED, output=run.outputs or {})
+    ended = "was cancelled" if run.state is RunState.CANCELLED else "failed"
+    reason = f": {run.failure.message}" if run.failure else ""
+    return Outcome(Ending.FAILED, Failure("flow", f"run `{run.id}` of `{run.flow}` {ended}{reason}"))

@@ -1,0 +1,242 @@
+"""A warm worker: makes one Python call after the other, each asked for by a message.
+
+Run by path as `python -P call_worker.py DESCRIPTOR ROOT`. It needs nothing but the standard library and imports nothing
+of the engine, so that in it a user's own modules called `engine` or `specs` are found like any others. A message is
+its length (four bytes, most significant first) and JSON; with a request come the descriptors for stdout and stderr.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import inspect
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+import traceback
+import types
+import typing
+
+_LENGTH = struct.Struct(">I")
+_STOPPED = False
+
+
+class _BadCall(Exception):
+    """The call cannot be made as it was asked for; the first argument is the class name reported."""
+
+
+def main() -> None:
+    """Serve calls until the engine closes the socket."""
+    end = socket.socket(fileno=int(sys.argv[1]))
+    end.set_inheritable(False)
+    sys.path.insert(0, sys.argv[2])
+    sys.argv = [""]
+    while (received := _receive(end)) is not None:
+        request, descriptors = received
+        _send(end, _serve(request, descriptors))
+        if _STOPPED:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _serve(request: dict[str, typing.Any], descriptors: list[int]) -> bytes:
+    _redirect(descriptors)
+    streams = sys.stdout, sys.stderr
+    for stream in streams:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    signal.signal(signal.SIGTERM, _be_stopped)
+    try:
+        answer = _answer(request)
+    except BaseException as error:  # noqa: BLE001 - SIGTERM may come between any two lines
+        answer = {"error": _describe(error, request["target"])}
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for stream in {*streams, sys.stdout, sys.stderr}:
+        with contextlib.suppress(Exception):
+            stream.flush()
+    sys.stdout, sys.stderr = streams
+    null = os.open(os.devnull, os.O_RDWR)
+    _redirect([null, os.dup(null)])
+    answer["tainted"] = threading.active_count() > 1  # a thread of this call would run on in the next
+    return json.dumps(answer).encode()
+
+
+def _answer(request: dict[str, typing.Any]) -> dict[str, typing.Any]:
+    target = request["target"]
+    try:
+        os.environ.clear()
+        os.environ.update(request["env"])
+        time.tzset()
+        os.chdir(request["workdir"])
+        function = _find(target)
+        _check_arguments(function, target, request["arguments"])
+        value = function(**request["arguments"])
+        if inspect.iscoroutine(value):
+            value = asyncio.run(value)
+    except _BadCall as error:
+        name, message = error.args
+        return {"error": {"kind": "error", "name": name, "message": message}}
+    except BaseException as error:  # noqa: BLE001 - it is the flow author's code
+        _print_traceback(error)
+        return {"error": _describe(error, target)}
+    return _encode(value, target, request["limit_bytes"])
+
+
+def _find(target: str) -> typing.Callable[..., typing.Any]:
+    module_name, _, path = target.partition(":")
+    found: typing.Any = importlib.import_module(module_name)
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise _BadCall("AttributeError", f"`{module_name}` has no `{path}`")
+        found = getattr(found, name)
+    if not callable(found):
+        raise _BadCall("TypeError", f"`{target}` is no function")
+    return typing.cast("typing.Callable[..., typing.Any]", found)
+
+
+def _encode(value: object, target: str, limit_bytes: int) -> dict[str, typing.Any]:
+    try:
+        size = len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        _require_text_keys(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        return {"error": {"kind": "output", "message": f"what `{target}` returned is not JSON: {_text(error)}"}}
+    if size > limit_bytes:
+        text = f"what `{target}` returned has {size} bytes, more than {limit_bytes}, the limit of `limits.output_bytes`"
+        return {"error": {"kind": "output", "message": text}}
+    return {"value": value}
+
+
+def _require_text_keys(value: object) -> None:
+    """`json` writes `{1: 2}` as `{"1": 2}`; a value must come back as it went."""
+    rest = [value]
+    while rest:
+        one = rest.pop()
+        if isinstance(one, dict):
+            for key in one:
+                if not isinstance(key, str):
+                    raise TypeError(f"a key is `{type(key).__name__}`; keys must be text")
+            rest.extend(one.values())
+        elif isinstance(one, list | tuple):
+            rest.extend(one)
+
+
+# --- arguments ----------------------------------------------------------------------------------------------------------
+
+
+def _check_arguments(function: typing.Callable[..., typing.Any], target: str, arguments: dict[str, object]) -> None:
+    """Hold the arguments against the signature; annotations that are not simple are left to the function."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # some built-in functions have none
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        raise _BadCall("TypeError", f"`{target}` cannot be called like this: {error}") from None
+    try:
+        hints = typing.get_type_hints(function)
+    except Exception:  # noqa: BLE001 - hints are the author's code, and may name what exists for checkers only
+        hints = {}
+    for name, value in arguments.items():
+        if name in hints and not _fits(value, hints[name]):
+            expected = getattr(hints[name], "__name__", None) if isinstance(hints[name], type) else None
+            shown = expected or str(hints[name]).replace("typing.", "")
+            raise _BadCall("TypeError", f"`{name}` of `{target}` takes `{shown}`, not `{type(value).__name__}`")
+
+
+def _fits(value: object, hint: object) -> bool:
+    origin = typing.get_origin(hint)
+    if origin is typing.Annotated:
+        return _fits(value, typing.get_args(hint)[0])
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, one) for one in typing.get_args(hint))
+    if origin is typing.Literal:
+        return any(type(value) is type(one) and value == one for one in typing.get_args(hint))
+    if origin is list and isinstance(value, list):
+        inner = typing.get_args(hint)
+        return all(_fits(one, inner[0]) for one in value)
+    if origin is dict and isinstance(value, dict):
+        inner = typing.get_args(hint)
+        return all(_fits(one, inner[1]) for one in value.values())
+    plain = origin if origin in (list, dict) else hint
+    if plain is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if plain is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if plain in (str, bool, list, dict, type(None)):
+        return isinstance(value, typing.cast("type", plain))
+    return True
+
+
+# --- errors -------------------------------------------------------------------------------------------------------------
+
+
+def _be_stopped(_number: int, _frame: object) -> None:
+    global _STOPPED
+    _STOPPED = True
+    raise SystemExit(143)  # so that `finally` and `with` of the callable do their work
+
+
+def _describe(error: BaseException, target: str) -> dict[str, typing.Any]:
+    name = type(error).__name__
+    text = _text(error)
+    said = f"`{target}` raised `{name}`: {text}" if text else f"`{target}` raised `{name}`"
+    return {"kind": "error", "name": name, "message": said}
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)[:2000]
+    except Exception:  # noqa: BLE001 - it is the flow author's code
+        return "its text cannot be had"
+
+
+def _print_traceback(error: BaseException) -> None:
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next
+    with contextlib.suppress(Exception):
+        traceback.print_exception(type(error), error, frames, file=sys.stderr)
+
+
+# --- messages -----------------------------------------------------------------------------------------------------------
+
+
+def _redirect(descriptors: list[int]) -> None:
+    for number, descriptor in enumerate(descriptors, 1):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+
+
+def _receive(end: socket.socket) -> tuple[dict[str, typing.Any], list[int]] | None:
+    head, descriptors, _, _ = socket.recv_fds(end, _LENGTH.size, 2)
+    while head and len(head) < _LENGTH.size:
+        more = end.recv(_LENGTH.size - len(head))
+        if not more:
+            return None
+        head += more
+    if not head:
+        return None
+    (size,) = _LENGTH.unpack(head)
+    body = bytearray()
+    while len(body) < size:
+        more = end.recv(min(1 << 20, size - len(body)))
+        if not more:
+            return None
+        body += more
+    return json.loads(body), descriptors
+
+
+def _send(end: socket.socket, body: bytes) -> None:
+    with contextlib.suppress(OSError):  # the engine is gone: the next receive ends the worker
+        end.sendall(_LENGTH.pack(len(body)) + body)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,325 @@
+"""Python callables in warm worker processes: a call costs a message, not an interpreter.
+
+A worker makes one call at a time. It is used again for calls with the same root, folder and environment (but for the
+attempt's own variables), because modules may have read those when they were imported.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from signal import SIGKILL
+
+from engine.attempts import CallWork, Launch
+from engine.outcomes import Ending, Failure, Json, Outcome
+from engine.runners.channel import Channel
+from engine.runners.children import Child, Start, kill_trees
+from engine.runners.control import add_signs
+from engine.runners.endings import ProcessEnd, describe_end
+from engine.runners.masking import Masker
+from engine.runners.outputs import BadOutput, check_returned
+from engine.runners.preparation import CannotStart, marker_of, prepare_env, require_fit, require_folder
+from engine.runners.processes import LEFTOVER_GRACE_S, Kit, describe_leftovers
+from engine.runners.reporting import lost, lost_by
+from engine.runners.stopping import TreeStop
+from engine.runners.streams import Streams
+from engine.runners.trees import MARKER, Tree, read_process, send_signal
+
+_SCRIPT = Path(__file__).with_name("call_worker.py")
+_IDLE = 8
+_DEAF_S = 1.0
+_OWN_NAMES = ("FLOW_", "TRACEPARENT")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerKey:
+    """What a worker must have in common with a call."""
+
+    root: str
+    workdir: str
+    env: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, launch: Launch, work: CallWork) -> WorkerKey:
+        """The key of a launch; variables that differ with every attempt do not count."""
+        env = frozenset(pair for pair in launch.env.items() if not pair[0].startswith(_OWN_NAMES))
+        return cls(os.path.abspath(work.root), str(launch.workdir), env)  # noqa: PTH100 - does not look at the disk
+
+
+class Worker:
+    """A worker process. Whoever has it sets `received` and `died`."""
+
+    def __init__(self, kit: Kit, python: str, key: WorkerKey, name: str) -> None:
+        self.key = key
+        self.name = name
+        self.received: Callable[[Mapping[str, Json]], None] | None = None
+        self.died: Callable[[], None] | None = None
+        self.is_deaf = False
+        self._kit = kit
+        self._cancel_deaf: Callable[[], None] | None = None
+        ours, theirs = socket.socketpair()
+        try:
+            argv = (python, "-P", str(_SCRIPT), str(theirs.fileno()), key.root)
+            env = {**dict(key.env), MARKER: name}
+            self.child = Child(kit.family, Start(python, argv, env, "/", pass_fds=(theirs.fileno(),)))
+        except (OSError, ValueError):
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self.channel = Channel(kit.reactor, ours, received=self._receive, closed=self._lose)
+        kit.reactor.watch(self.child.descriptor, self._see_exit)
+
+    def close(self) -> None:
+        """Free everything; the process has been killed or reaped."""
+        if self._cancel_deaf is not None:
+            self._cancel_deaf()
+        self.channel.close()
+        if self.child.descriptor >= 0:
+            self._kit.reactor.unwatch(self.child.descriptor)
+            self.child.reap()
+
+    def _receive(self, message: Mapping[str, Json]) -> None:
+        if self.received is not None:
+            self.received(message)
+
+    def _see_exit(self) -> None:
+        if self.child.peek() is None:
+            return
+        self._kit.reactor.unwatch(self.child.descriptor)
+        self.channel.read()  # its last words
+        if self.died is not None:
+            self.died()
+
+    def _lose(self) -> None:
+        # As a rule it is about to end; a callable that has closed all descriptors would go on unheard.
+        self._cancel_deaf = self._kit.reactor.call_later(_DEAF_S, self._kill_deaf)
+
+    def _kill_deaf(self) -> None:
+        process = read_process(self.child.pid)
+        if process is not None and self.child.peek() is None:
+            self.is_deaf = True
+            send_signal(process, SIGKILL)
+
+
+class CallPool:
+    """The workers of a runner: those that make a call, and a few idle ones."""
+
+    def __init__(self, kit: Kit, python: str) -> None:
+        self._kit = kit
+        self._python = python
+        self._workers: set[Worker] = set()
+        self._idle: list[Worker] = []
+        self._numbers = itertools.count(1)
+
+    def take(self, key: WorkerKey) -> Worker:
+        """A worker for one call. Raises `OSError` or `ValueError` when none can be started."""
+        for index in range(len(self._idle) - 1, -1, -1):
+            if self._idle[index].key == key:
+                return self._idle.pop(index)
+        worker = Worker(self._kit, self._python, key, f"worker.{os.getpid()}.{id(self):x}.{next(self._numbers)}")
+        self._workers.add(worker)
+        return worker
+
+    def give_back(self, worker: Worker) -> None:
+        """The call is over and nothing of it is left in the worker."""
+        worker.received = None
+        worker.died = lambda: self.remove(worker)
+        self._idle.append(worker)
+        if len(self._idle) > _IDLE:
+            self.end(self._idle[0])
+
+    def remove(self, worker: Worker) -> None:
+        """The worker has ended."""
+        self._workers.discard(worker)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        worker.close()
+
+    def end(self, worker: Worker) -> None:
+        """Kill a worker that makes no call; it is removed when it has ended."""
+        if worker in self._idle:
+            self._idle.remove(worker)
+        worker.received = None
+        worker.died = lambda: self.remove(worker)
+        process = read_process(worker.child.pid)
+        if process is not None:
+            send_signal(process, SIGKILL)
+
+    def trees(self) -> list[Tree]:
+        """The processes of all workers."""
+        return [Tree(worker.child.pid, frozenset({worker.name.encode()})) for worker in self._workers]
+
+    def close(self) -> None:
+        """Kill and free all workers."""
+        kill_trees(self._kit.family, self.trees())
+        for worker in list(self._workers):
+            self.remove(worker)
+
+
+class CallAttempt:
+    """One call. `over` is called in the loop's thread when it has ended, just before that is reported."""
+
+    def __init__(self, kit: Kit, pool: CallPool, launch: Launch, work: CallWork, over: Callable[[], None]) -> None:
+        self._kit = kit
+        self._pool = pool
+        self._launch = launch
+        self._work = work
+        self._over = over
+        self._masker = Masker(launch.secrets)
+        self._worker: Worker | None = None
+        self._streams: Streams | None = None
+        self._answer: Mapping[str, Json] | None = None
+        self._stop: TreeStop | None = None
+        self._stopped = False
+        self._ended = False
+        self._notes: list[str] = []
+
+    def start(self) -> None:
+        """Send the call to a worker; what goes wrong is reported."""
+        try:
+            self._start()
+        except CannotStart as refusal:
+            self._report(Outcome(Ending.FAILED, refusal.failure))
+        except OSError as error:
+            self._report(lost_by(error))
+        except ValueError as error:
+            self._report(Outcome(Ending.FAILED, Failure("exit", f"cannot be started: {error}")))
+
+    def stop(self, grace: timedelta) -> None:
+        """End the worker and all it has started; sooner, when that is under way."""
+        if self._worker is None or self._ended:
+            return
+        was_stopped, self._stopped = self._stopped, self._stopped or self._answer is None
+        if self._stop is not None and self._stopped and not was_stopped:
+            self._stop.abandon()
+            self._stop = None
+        self._end_tree(grace.total_seconds(), spare=not self._stopped)
+
+    def trees(self) -> list[Tree]:
+        """The processes of this call, for a runner that closes."""
+        return [] if self._worker is None else [self._tree(self._worker, spare=False)]
+
+    def discard(self) -> None:
+        """Free everything without a report; the worker has been killed and belongs to the pool."""
+        self._ended = True
+        if self._stop is not None:
+            self._stop.abandon()
+        if self._streams is not None:
+            self._streams.close()
+
+    def _start(self) -> None:
+        launch = self._launch
+        os.makedirs(launch.files.own, exist_ok=True)  # noqa: PTH103 - on the hot path
+        require_folder(launch.workdir)
+        env = prepare_env(launch)
+        require_fit(env)
+        streams = Streams(self._kit.reactor, launch, self._masker)
+        try:
+            worker = self._pool.take(WorkerKey.of(replace(launch, env=env), self._work))
+        except (OSError, ValueError):
+            streams.close()
+            raise
+        worker.received, worker.died = self._receive, self._see_death
+        self._worker, self._streams = worker, streams
+        request: dict[str, Json] = {
+            "target": self._work.target,
+            "arguments": dict(self._work.arguments),
+            "env": dict(env),
+            "workdir": os.path.abspath(launch.workdir),  # noqa: PTH100 - does not look at the disk
+            "limit_bytes": launch.output_limit_bytes,
+        }
+        worker.channel.send(request, (streams.stdout, streams.stderr))
+        streams.hand_over()
+
+    def _tree(self, worker: Worker, *, spare: bool) -> Tree:
+        markers = frozenset({marker_of(self._launch.key).encode(), worker.name.encode()})
+        return Tree(worker.child.pid, markers, frozenset({worker.child.pid}) if spare else frozenset())
+
+    def _receive(self, message: Mapping[str, Json]) -> None:
+        self._answer = message
+        if not self._stopped:
+            self._end_call(spare=True)
+
+    def _see_death(self) -> None:
+        if self._ended:
+            return
+        if self._stop is not None:
+            self._stop.look_now()
+        else:
+            self._end_call(spare=False)
+
+    def _end_call(self, *, spare: bool) -> None:
+        """The call has ended; go on when nothing that it started is left."""
+        if self._worker is None:
+            return
+        left = self._kit.family.left_of(self._tree(self._worker, spare=spare))
+        if not left:
+            self._finish(())
+            return
+        self._notes.append(describe_leftovers(left))
+        self._end_tree(min(LEFTOVER_GRACE_S, self._launch.grace.total_seconds()), spare=spare)
+
+    def _end_tree(self, grace_s: float, *, spare: bool) -> None:
+        if self._stop is not None:
+            self._stop.hurry(grace_s)
+        elif self._worker is not None:
+            tree = self._tree(self._worker, spare=spare)
+            self._stop = TreeStop(self._kit.reactor, self._kit.family, tree, self._finish)
+            self._stop.begin(grace_s)
+
+    def _finish(self, notes: tuple[str, ...]) -> None:
+        worker, streams = self._worker, self._streams
+        if worker is None or streams is None or self._ended:
+            return
+        self._ended = True
+        self._notes.extend(notes)
+        end = worker.child.peek()
+        line = streams.finish(want_line=end is not None and not self._stopped)
+        self._notes.extend(streams.notes)
+        outcome = self._outcome(end, worker, line)
+        self._release(worker, end)
+        self._report(outcome)
+
+    def _release(self, worker: Worker, end: ProcessEnd | None) -> None:
+        if end is not None:
+            self._pool.remove(worker)
+        elif self._stopped or self._answer is None or self._answer.get("tainted"):
+            self._pool.end(worker)
+        else:
+            self._pool.give_back(worker)
+
+    def _outcome(self, end: ProcessEnd | None, worker: Worker, line: str) -> Outcome:
+        if self._stopped:
+            return Outcome(Ending.STOPPED)
+        answer = self._answer
+        if answer is None:
+            if worker.is_deaf:
+                return self._failed(Failure("exit", "the callable closed the descriptors of its worker"))
+            if end is None or end.signal == 0:
+                return lost("nobody knows how the call ended")
+            return self._failed(describe_end(end, last_line=line))
+        error = answer.get("error")
+        if isinstance(error, dict):
+            name = error.get("name")
+            kind, message = str(error.get("kind")), str(error.get("message"))
+            return self._failed(Failure(kind, message, name=str(name) if name is not None else None))
+        try:
+            return Outcome(Ending.SUCCEEDED, output=check_returned(self._launch, answer.get("value")))
+        except BadOutput as problem:
+            return self._failed(Failure("output", str(problem)))
+
+    def _failed(self, failure: Failure) -> Outcome:
+        failure, notes = add_signs(failure, self._launch)
+        self._notes.extend(notes)
+        return Outcome(Ending.FAILED, failure, exit_code=failure.exit_code)
+
+    def _report(self, outcome: Outcome) -> None:
+        self._ended = True
+        self._over()
+        self._kit.reporter.report(self._launch, replace(outcome, notes=tuple(self._notes)), self._masker)

@@ -1,0 +1,106 @@
+"""The last steps of every attempt: mask, tidy up, report."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from engine.attempts import AttemptEnded, Launch, Reactor
+from engine.outcomes import Ending, Failure, Outcome
+from engine.runners.endings import one_line
+from engine.runners.masking import Masker
+from engine.runners.preparation import remove_spilled
+
+_LONGEST_MESSAGE = 1000
+
+
+class Reporter:
+    """Reports outcomes, after masking them and emptying the attempt's `tmp`."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+        self._sweepers: set[threading.Thread] = set()
+
+    def report(self, launch: Launch, outcome: Outcome, masker: Masker) -> None:
+        """Report that the attempt is over, once its temporary files are gone."""
+        ended = AttemptEnded(launch.key, masked_outcome(outcome, masker))
+        remove_spilled(launch.files, launch.env)
+        if not _holds_something(launch.files.tmp):
+            self._reactor.post(ended)
+            return
+        self._sweepers = {thread for thread in self._sweepers if thread.is_alive()}
+        # A build may leave a hundred thousand files: the loop does not wait for their removal.
+        sweeper = threading.Thread(target=self._sweep, args=(launch.files.tmp, ended), daemon=True)
+        self._sweepers.add(sweeper)
+        sweeper.start()
+
+    def close(self) -> None:
+        """Wait for removals under way."""
+        for thread in self._sweepers:
+            thread.join()
+        self._sweepers.clear()
+
+    def _sweep(self, folder: Path, ended: AttemptEnded) -> None:
+        problem = empty_folder(folder)
+        if problem:
+            notes = (*ended.outcome.notes, f"temporary files could not be removed: {problem}")
+            ended = replace(ended, outcome=replace(ended.outcome, notes=notes))
+        self._reactor.post(ended)
+
+
+def lost(reason: str) -> Outcome:
+    """An attempt that the machine, not the flow, has ended."""
+    return Outcome(Ending.LOST, Failure("lost", reason))
+
+
+def lost_by(error: OSError) -> Outcome:
+    """An attempt that could not be started because the system refused something."""
+    reason = os.strerror(error.errno).lower() if error.errno else str(error)
+    return lost(f"the attempt could not be started: {reason}")
+
+
+def masked_outcome(outcome: Outcome, masker: Masker) -> Outcome:
+    """`outcome` without secrets, its texts on one line."""
+    failure = outcome.failure
+    if failure is not None:
+        failure = replace(failure, message=one_line(masker.mask_text(failure.message), _LONGEST_MESSAGE))
+    if not masker.needles:
+        return replace(outcome, failure=failure)
+    return replace(
+        outcome,
+        failure=failure,
+        output={name: masker.mask_value(value) for name, value in outcome.output.items()},
+        notes=tuple(masker.mask_text(note) for note in outcome.notes),
+    )
+
+
+def empty_folder(folder: Path) -> str | None:
+    """Remove everything in `folder`, following no link; the first problem as text, `None` when there was none."""
+    problem: str | None = None
+    try:
+        if folder.is_symlink():  # put there by the task: not ours to follow
+            folder.unlink()
+            return None
+        with os.scandir(folder) as entries:
+            for entry in list(entries):
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        shutil.rmtree(entry.path)
+                    else:
+                        os.unlink(entry.path)  # noqa: PTH108 - the entry has its path as text
+                except OSError as error:
+                    problem = problem or (error.strerror or str(error)).lower()
+    except OSError as error:
+        problem = (error.strerror or str(error)).lower()
+    return problem
+
+
+def _holds_something(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False

@@ -1,0 +1,51 @@
+"""What a run is made of when it is submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from engine.events import RunSubmitted
+from engine.outcomes import Json
+from engine.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A plan with bound parameters.
+
+    Attributes:
+        params: complete, as `bind_parameters` returns them.
+        env: variables of the command line, and the host's that the flow lets through and does not set itself.
+        trigger: what expressions read as `trigger`; at least `kind`.
+        priority: class number; `None` takes the flow's.
+    """
+
+    plan: Plan
+    params: Mapping[str, Json]
+    env: Mapping[str, str] = field(default_factory=dict)
+    trigger: Mapping[str, Json] = field(default_factory=lambda: {"kind": "manual"})
+    priority: int | None = None
+
+
+def submitted(submission: Submission, *, at: datetime, directory: str) -> RunSubmitted:
+    """The first event of the run."""
+    plan = submission.plan
+    return RunSubmitted(
+        at,
+        flow=plan.name,
+        digest=plan.digest,
+        params=submission.params,
+        trigger=submission.trigger,
+        env=submission.env,
+        directory=directory,
+        priority=plan.priority if submission.priority is None else submission.priority,
+    )
+
+
+def passed_environment(plan: Plan, host: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Variables a submission carries: the host's that `host_env` lets through and the flow does not set, and `given`."""
+    declared = {name for name, _ in plan.env.entries}
+    passed = {name: host[name] for name in plan.host_env if name in host and name not in declared}
+    return {**passed, **given}
