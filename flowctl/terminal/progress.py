@@ -88,7 +88,7 @@ class PlainView:
         """Print the line of this event, if it has one."""
         board = self._boards.setdefault(run_id, Board(run_id))
         child = event.get("child")
-        if isinstance(child, str):
+        if isinstance(child, str) and event["type"] == "attempt_started":
             self._prefixes[child] = f"{self._prefixes.get(run_id, '')}{_name(event['task'], event.get('item'))}/"
         change = board.apply(event)
         if change is not None and self._matters(change):

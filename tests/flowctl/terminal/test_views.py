@@ -49,7 +49,7 @@ def test_each_change_of_state_is_a_line_with_the_time_since_the_start() -> None:
         *BEGIN,
         e.TaskQueued(at(0), "load"),
         attempt(0.5, "load"),
-        e.AttemptFinished(at(2), "load", None, 1, 1, Ending.SUCCEEDED),
+        e.AttemptFinished(at(2), "load", None, 1, 1, at(0.5), Ending.SUCCEEDED),
         e.TaskSucceeded(at(2.1), "load"),
         e.TaskSkipped(at(2.1), "report", "its condition is false"),
     ) == [
@@ -173,7 +173,7 @@ def test_a_pipe_gets_lines_and_quiet_gets_nothing() -> None:
 
 
 class Terminal(io.StringIO):
-    encoding = "utf-8"  # type: ignore[assignment]
+    encoding = "utf-8"
 
     def isatty(self) -> bool:
         return True

@@ -1,0 +1,95 @@
+"""What every command is given: the options all commands share, and where its words go.
+
+Data goes to stdout with `put`, talk to stderr with `say` and `detail`. A command returns its exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from flowctl.findings.text import Look
+from flowctl.terminal.colour import ColourChoice, Style, is_terminal, paint, speaks_unicode, wants_colour
+from flowctl.terminal.width import terminal_columns
+
+if TYPE_CHECKING:
+    from flowctl.settings import Settings
+
+
+class OutputForm(StrEnum):
+    """How data is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The shared options of one call.
+
+    Attributes:
+        environ: the environment the program was started with.
+        color: `None` where the command line does not say.
+        verbosity: how often `-v` was given.
+        config: a settings file to use instead of the nearest `flowctl.yaml`.
+        form: how data is printed.
+    """
+
+    environ: Mapping[str, str] = field(repr=False)
+    color: ColourChoice | None = None
+    quiet: bool = False
+    verbosity: int = 0
+    no_input: bool = False
+    config: Path | None = None
+    form: OutputForm = OutputForm.TEXT
+
+    @property
+    def json(self) -> bool:
+        """Whether data is to be JSON."""
+        return self.form is OutputForm.JSON
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings that hold here; raises `BadSettings`."""
+        from flowctl.settings import load_settings
+
+        flags = {} if self.color is None else {"color": self.color.value}
+        return load_settings(folder=Path.cwd(), environ=self.environ, flags=flags, config=self.config)
+
+    def look(self, stream: TextIO | None) -> Look:
+        """Colours, width and characters for what goes to `stream`."""
+        return Look(
+            colour=wants_colour(stream, self.settings.color, self.environ),
+            columns=terminal_columns(stream, self.environ) if is_terminal(stream) else 120,
+            unicode=speaks_unicode(stream),
+        )
+
+    def put(self, text: str) -> None:
+        """Print data: `text` and a line feed on stdout."""
+        write_line(sys.stdout, text)
+
+    def say(self, text: str) -> None:
+        """Tell a person something, unless `-q` was given."""
+        if not self.quiet:
+            write_line(sys.stderr, text)
+
+    def detail(self, text: str) -> None:
+        """Tell a person who asked for more with `-v`."""
+        if self.verbosity and not self.quiet:
+            write_line(sys.stderr, text)
+
+    def warn(self, text: str) -> None:
+        """Tell a person of something that may be wrong, unless `-q` was given."""
+        colour = wants_colour(sys.stderr, self.color or ColourChoice.AUTO, self.environ)
+        self.say(f"{paint('warning', Style.WARNING, colour=colour)}: {text}")
+
+
+def write_line(stream: TextIO | None, text: str) -> None:
+    """`text` and a line feed to `stream`; nothing where the program was started without one."""
+    if stream is not None:
+        stream.write(text + "\n")

@@ -1,0 +1,139 @@
+"""The command tree for typer: commands are imported when asked for, and each gets the shared options."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command as build_command
+
+from flowctl.cli.frame import Frame, OutputForm
+from flowctl.cli.table import COMMANDS, entry
+from flowctl.cli.usage import root_help
+from flowctl.problems import UsageProblem
+from flowctl.settings import environment
+from flowctl.terminal.colour import ColourChoice
+from specs.suggest import did_you_mean
+
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+
+
+def _shared(
+    start_in: Annotated[
+        Path | None, typer.Option("-C", metavar="DIR", help="Work as if started in DIR.", show_default=False)
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Settings instead of the nearest flowctl.yaml."),
+    ] = None,
+    color: Annotated[ColourChoice | None, typer.Option("--color", help="When to use colours.")] = None,
+    output: Annotated[OutputForm | None, typer.Option("-o", "--output", help="How data is printed.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="The same as `-o json`.", show_default=False)] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No talk on stderr but errors.")] = False,
+    verbose: Annotated[
+        int, typer.Option("-v", "--verbose", count=True, help="More talk on stderr.", show_default=False)
+    ] = 0,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask.")] = False,
+) -> None:
+    """The signature of the options that every command has; never called."""
+
+
+def _build(function: Any, name: str, kind: type[TyperCommand]) -> Any:
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(name, cls=kind, context_settings=HELP_NAMES)(function)
+    return build_command(app)
+
+
+def shared_parameters() -> list[Any]:
+    """The options every command has, as typer's parameters."""
+    return list(_build(_shared, "shared", TyperCommand).params)
+
+
+class FramedCommand(TyperCommand):
+    """A command that finds its `Frame` in `ctx.obj`; the shared options are taken out of its own parameters."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command with its frame."""
+        own = {name: ctx.params.pop(name) for name in _shared_names(ctx.params)}
+        given = ctx.parent.params if ctx.parent is not None else {}
+        ctx.obj = make_frame({name: value or given.get(name) for name, value in own.items()})
+        return super().invoke(ctx)
+
+
+class LazyGroup(TyperGroup):
+    """The root: names and help come from the table, a command's module is imported when that command is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the library's signature
+        """All names, in the order of the table."""
+        return [command.name for command in COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the library's signature
+        """The command, built; `None` when there is none of that name."""
+        found = entry(cmd_name)
+        if found is None:
+            return None
+        function = getattr(importlib.import_module(found.module), found.function)
+        command = _build(function, found.name, FramedCommand)
+        command.params.extend(shared_parameters())
+        command.short_help = found.summary
+        return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first argument names."""
+        if not ctx.resilient_parsing and not args[0].startswith("-") and entry(args[0]) is None:
+            names = [command.name for command in COMMANDS]
+            raise UsageProblem(f"there is no command `{args[0]}`", hint=did_you_mean(args[0], names))
+        return super().resolve_command(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the library's signature
+        """The same help that is printed without typer."""
+        formatter.write(root_help())
+
+
+def root_group() -> LazyGroup:
+    """The whole program as a typer group."""
+    return LazyGroup(
+        name="flowctl", params=shared_parameters(), rich_markup_mode=None, context_settings=HELP_NAMES, commands={}
+    )
+
+
+def frame_of(ctx: typer.Context) -> Frame:
+    """The frame of a command that is being called."""
+    frame = ctx.obj
+    assert isinstance(frame, Frame)  # noqa: S101 - put there by FramedCommand
+    return frame
+
+
+def make_frame(values: dict[str, Any]) -> Frame:
+    """The frame for the shared options as parsed; goes to the folder of `-C`."""
+    form = OutputForm.JSON if values["json"] else values["output"]
+    if values["json"] and values["output"] is OutputForm.TEXT:
+        raise UsageProblem("`--json` and `-o text` exclude each other")
+    if values["start_in"] is not None:
+        _enter(values["start_in"])
+    return Frame(
+        environ=environment(),
+        color=values["color"] and ColourChoice(values["color"]),
+        quiet=bool(values["quiet"]),
+        verbosity=values["verbose"] or 0,
+        no_input=bool(values["no_input"]),
+        config=values["config"],
+        form=OutputForm(form or OutputForm.TEXT),
+    )
+
+
+def _shared_names(params: dict[str, Any]) -> list[str]:
+    names = set(_shared.__annotations__) - {"return"}
+    return [name for name in params if name in names]
+
+
+def _enter(folder: Path) -> None:
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        why = (error.strerror or "it cannot be entered").lower()
+        raise UsageProblem(f"cannot work in `{folder}`: {why}", hint="name an existing folder after `-C`") from error

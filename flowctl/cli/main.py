@@ -1,0 +1,89 @@
+"""The program: from arguments to an exit code, whatever happens on the way.
+
+`--version` and the help of the program are answered before anything is imported that costs time.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from flowctl.version import VERSION
+
+COMPLETE_VARIABLE = "_FLOWCTL_COMPLETE"
+PROGRAM = "flowctl"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program with `argv` (default: that of the process) and return its exit code; raises nothing."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        _prepare_streams()
+        code = _dispatch(arguments)
+        _flush_output()
+    except BaseException as error:  # noqa: BLE001 - the one handler: a traceback must not reach a user
+        from flowctl.cli.failures import report
+
+        code = report(error, arguments)
+    return code
+
+
+def _dispatch(arguments: list[str]) -> int:
+    match arguments:
+        case ["--version" | "-V", *_]:
+            return _print(f"{PROGRAM} {VERSION}")
+        case ["--help" | "-h", *_]:
+            return _print(_help())
+    return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
+    from flowctl.settings import environment
+
+    completing = COMPLETE_VARIABLE in environment()
+    if not arguments and not completing:
+        sys.stderr.write(_help() + "\n")
+        return 2
+    from flowctl.cli.group import root_group
+
+    group = root_group()
+    if completing:
+        from typer._completion_classes import completion_init
+
+        completion_init()
+        return int(group.main(list(arguments), prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE) or 0)
+    # Not `group.main`: it would answer a broken pipe and an interrupt in its own way.
+    with group.make_context(PROGRAM, list(arguments)) as context:
+        return int(group.invoke(context) or 0)
+
+
+def _help() -> str:
+    from flowctl.cli.usage import root_help
+
+    return root_help()
+
+
+def _print(text: str) -> int:
+    if sys.stdout is not None:
+        sys.stdout.write(text + "\n")
+    return 0
+
+
+def _prepare_streams() -> None:
+    # What the stream cannot encode (a file name that is not UTF-8, a non-Latin letter in a C locale) is escaped.
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush_output() -> None:
+    """Write out what is buffered, so that a full disk or a closed pipe is noticed while it can still be told."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        from engine.errors import FlowctlError
+
+        raise FlowctlError(f"cannot write the output: {(error.strerror or 'it failed').lower()}") from error
