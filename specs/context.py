@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol, TypeAlias
 
 from specs.codes import CODES
 from specs.diagnostics import Diagnostic, Fix, Label, Place
+from specs.graph import FlowGraph, graphs_of
 from specs.model import FlowSpec
 
 Path: TypeAlias = tuple[str | int | float | bool, ...]
@@ -79,6 +81,11 @@ class FlowContext:
     children: Mapping[str, FlowContext | None] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
     catalogue: Catalogue | None = None
+
+    @cached_property
+    def graphs(self) -> tuple[FlowGraph, ...]:
+        """The graph of the flow's own tasks, then one for each kind of hook; built once for all rules."""
+        return graphs_of(self.flow)
 
     def finding(
         self,

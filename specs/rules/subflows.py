@@ -1,0 +1,185 @@
+"""Calls of other flows: found, given what they need, not calling back (FLOW250 to 255)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from specs.context import FlowContext, Path, Rule
+from specs.diagnostics import Diagnostic
+from specs.literals import argument_misfit
+from specs.model import FlowSpec
+from specs.rules import subflow_outputs
+from specs.suggest import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A `flow` action of a task or of its `undo`, at `path`; `arguments` are what stands in `with` beside it."""
+
+    flow: str
+    path: Path
+    arguments: Mapping[str, Any]
+
+
+def _calls(context: FlowContext) -> Iterator[_Call]:
+    for graph in context.graphs:
+        for task, spec in graph.tasks.items():
+            path = (*graph.prefix, task)
+            if spec.flow is not None:
+                yield _Call(spec.flow, path, spec.with_)
+            if spec.undo is not None and spec.undo.flow is not None:
+                yield _Call(spec.undo.flow, (*path, "undo"), spec.undo.with_)
+
+
+def flow_not_found(context: FlowContext) -> Iterator[Diagnostic]:
+    """Every flow that is called can be had."""
+    for call in _calls(context):
+        reason = context.unreadable.get(call.flow)
+        if call.flow in context.children and context.children[call.flow] is None:
+            message = f"flow `{call.flow}` not found"
+        elif reason is not None:
+            message = f"flow `{call.flow}` cannot be used"
+        else:
+            continue
+        yield context.finding(
+            "FLOW250",
+            (*call.path, "flow"),
+            message,
+            help=reason or "write the path of its file, from the folder of this one",
+        )
+
+
+def _found(context: FlowContext) -> Iterator[tuple[_Call, FlowSpec]]:
+    for call in _calls(context):
+        child = context.children.get(call.flow)
+        if child is not None:
+            yield call, child.flow
+
+
+def missing_parameter(context: FlowContext) -> Iterator[Diagnostic]:
+    """A call gives every parameter that has no default."""
+    for call, flow in _found(context):
+        missing = [name for name, param in flow.params.items() if param.required and name not in call.arguments]
+        for name in missing:
+            yield context.finding(
+                "FLOW251",
+                (*call.path, "flow"),
+                f"`{call.flow}` needs the parameter `{name}`",
+                help=f"add it under `with`: `{name}: ...`",
+            )
+
+
+def unknown_parameter(context: FlowContext) -> Iterator[Diagnostic]:
+    """A call gives nothing that the flow does not take."""
+    for call, flow in _found(context):
+        for name in call.arguments:
+            if name not in flow.params:
+                path = (*call.path, "with", name)
+                unused = [param for param in flow.params if param not in call.arguments]
+                yield context.finding(
+                    "FLOW252",
+                    path,
+                    f"`{call.flow}` has no parameter `{name}`",
+                    key=True,
+                    help=did_you_mean(name, unused or flow.params) or "it takes no parameters",
+                )
+
+
+def wrong_parameter(context: FlowContext) -> Iterator[Diagnostic]:
+    """A literal that a call gives fits the parameter's declaration, without any conversion."""
+    for call, flow in _found(context):
+        for name, value in call.arguments.items():
+            declared = flow.params.get(name)
+            wrong = argument_misfit(value, declared) if declared is not None else None
+            if wrong is not None:
+                yield context.finding(
+                    "FLOW253",
+                    (*call.path, "with", name),
+                    f"`{name}` of `{call.flow}` is {wrong.wanted}, given {wrong.found}",
+                    help="values for another flow are not converted; write one of the declared type",
+                )
+
+
+# --- how deep ---------------------------------------------------------------------------------------------------------
+
+
+def calls_in_a_circle(context: FlowContext) -> Iterator[Diagnostic]:
+    """No flow reaches itself through the flows it calls."""
+    for call in _calls(context):
+        chain = _way_back(context, call.flow)
+        if chain is not None:
+            names = [*chain, chain[0]]
+            yield context.finding(
+                "FLOW254",
+                (*call.path, "flow"),
+                f"flows call each other: {' → '.join(f'`{name}`' for name in names)}",
+                help="a loop is `retry_upstream`, `repeat` or a fan-out, never a flow that calls itself",
+            )
+
+
+def _way_back(context: FlowContext, called: str) -> list[str] | None:
+    """The names of a circle that a call leads into: back to this flow, or to one that it passes."""
+    child = context.children.get(called)
+    if child is None:
+        return None
+    path = [context.name]
+    done: set[str] = set()
+    stack: list[Iterator[FlowContext]] = [iter((child,))]
+    while stack:
+        following = next(stack[-1], None)
+        if following is None:
+            stack.pop()
+            done.add(path.pop())
+        elif following.name == context.name:
+            return path
+        elif following.name not in done and following.name not in path:
+            path.append(following.name)
+            stack.append(iter([inner for inner in following.children.values() if inner is not None]))
+    return None
+
+
+def nested_too_deep(context: FlowContext) -> Iterator[Diagnostic]:
+    """Flows call flows no deeper than `limits.flow_depth`."""
+    limit = context.flow.limits.flow_depth
+    for call in _calls(context):
+        child = context.children.get(call.flow)
+        chain = _deepest(child) if child is not None else []
+        if len(chain) > limit:
+            yield context.finding(
+                "FLOW255",
+                (*call.path, "flow"),
+                f"flows nest {len(chain)} deep, limit {limit}",
+                help=f"the chain is {' → '.join(chain[:10])}{' → ...' if len(chain) > 10 else ''}",
+            )
+
+
+def _deepest(start: FlowContext) -> list[str]:
+    """The names along the longest chain of calls from `start`, each flow settled once; a circle ends the chain."""
+    longest: dict[str, list[str]] = {}
+    open_: set[str] = set()
+    stack = [start]
+    while stack:
+        flow = stack[-1]
+        inner = [child for child in flow.children.values() if child is not None]
+        fresh = [child for child in inner if child.name not in longest and child.name not in open_]
+        open_.add(flow.name)
+        if fresh:
+            stack += fresh
+            continue
+        stack.pop()
+        below = max((longest.get(child.name, []) for child in inner), key=len, default=[])
+        longest.setdefault(flow.name, [flow.name, *below])
+    return longest[start.name]
+
+
+RULES: tuple[Rule, ...] = (
+    flow_not_found,
+    missing_parameter,
+    unknown_parameter,
+    wrong_parameter,
+    calls_in_a_circle,
+    nested_too_deep,
+    *subflow_outputs.RULES,
+)

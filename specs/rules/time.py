@@ -1,0 +1,280 @@
+"""Time limits and retries that contradict each other or do nothing (FLOW520 to 525, 528 to 530)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from specs.context import FlowContext, Path, Rule
+from specs.diagnostics import Diagnostic
+from specs.error_names import covers, error_problem, nearest_error
+from specs.model import TaskSpec
+from specs.model.parts import RetrySpec
+from specs.model.values import LONGEST, format_duration
+from specs.rules.fan_out import is_tolerance
+from specs.rules.limits import wanted_slots
+
+DEFAULT_DELAY = timedelta(seconds=1)
+DEFAULT_MAX_DELAY = timedelta(minutes=5)
+DEFAULT_BACKOFF = 2.0
+DEFAULT_EVERY = timedelta(seconds=10)
+DEFAULT_JITTER = "full"
+
+_PRESETS: dict[str, RetrySpec] = {
+    "webhook": RetrySpec.model_validate({"attempts": 6, "delays": ["0s", "30s", "5m", "15m", "1h"]}),
+    "exponential": RetrySpec.model_validate(
+        {"attempts": 4, "delay": "30s", "backoff": 2, "max_delay": "1h", "jitter": "20%"}
+    ),
+    "fixed": RetrySpec.model_validate({"attempts": 4, "delay": "30s", "backoff": 1, "jitter": "none"}),
+}
+_ONLY_BETWEEN_ATTEMPTS = ("delays", "delay", "backoff", "max_delay", "jitter", "budget", "retry_after")
+_OF_A_SINGLE_ATTEMPT = ("errors", "never", "rate_limit")  # these hold for lost and for refused attempts too
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A task and its path."""
+
+    id: str
+    path: Path
+    spec: TaskSpec
+
+
+def _tasks(context: FlowContext) -> Iterator[_Task]:
+    for graph in context.graphs:
+        for task, spec in graph.tasks.items():
+            yield _Task(task, (*graph.prefix, task), spec)
+
+
+def _retries(context: FlowContext) -> Iterator[tuple[Path, RetrySpec]]:
+    """Every retry that is written on a task or its `undo`, with its path."""
+    for task in _tasks(context):
+        if task.spec.retry is not None:
+            yield (*task.path, "retry"), task.spec.retry
+        if task.spec.undo is not None and task.spec.undo.retry is not None:
+            yield (*task.path, "undo", "retry"), task.spec.undo.retry
+
+
+def timeout_past_deadline(context: FlowContext) -> Iterator[Diagnostic]:
+    """One attempt is not given more time than all of them together."""
+    for task in _tasks(context):
+        timeout, deadline = task.spec.timeout, task.spec.deadline
+        if isinstance(timeout, timedelta) and deadline is not None and timeout > deadline:
+            yield context.finding(
+                "FLOW520",
+                (*task.path, "timeout"),
+                f"`timeout` {format_duration(timeout)} is longer than `deadline` {format_duration(deadline)}",
+                help="`timeout` is of one attempt, `deadline` of all attempts and waits; lower one or raise the other",
+            )
+
+
+# --- attempts and delays ----------------------------------------------------------------------------------------------
+
+
+def attempts_past_deadline(context: FlowContext) -> Iterator[Diagnostic]:
+    """The attempts that a retry allows fit into the task's `deadline`."""
+    for task in _tasks(context):
+        retry, deadline = task.spec.retry, task.spec.deadline
+        if retry is None or deadline is None or retry.budget is not None:
+            continue
+        attempts = _of(retry, "attempts") or 1
+        timeout = task.spec.timeout if isinstance(task.spec.timeout, timedelta) else timedelta()
+        if attempts > 1 and timeout <= deadline:
+            longest = _longest(retry, attempts, timeout)
+            if longest > deadline:
+                at_least = "more than " if longest >= LONGEST else ""
+                yield context.finding(
+                    "FLOW521",
+                    (*task.path, "retry"),
+                    f"{attempts} attempts with these delays take up to {at_least}{format_duration(longest)},"
+                    f" `deadline` is {format_duration(deadline)}",
+                    key=True,
+                    help="a wait that would pass the deadline fails the task at once; allow fewer attempts or more time",
+                )
+
+
+def _longest(retry: RetrySpec, attempts: int, timeout: timedelta) -> timedelta:
+    """How long the attempts, each as long as its written `timeout`, and the delays between them take at most."""
+    total_s = attempts * timeout.total_seconds()
+    spread = _spread(retry)
+    for number in range(1, attempts):
+        total_s += _delay_s(retry, number) * spread
+        if total_s >= LONGEST.total_seconds():
+            return LONGEST
+    return timedelta(seconds=total_s)
+
+
+def _delay_s(retry: RetrySpec, number: int) -> float:
+    """Seconds before attempt `number + 1`, jitter apart."""
+    delays = _delays(retry)
+    if delays:
+        return delays[min(number, len(delays)) - 1].total_seconds()
+    delay: timedelta = _of(retry, "delay") or DEFAULT_DELAY
+    most: timedelta = _of(retry, "max_delay") or DEFAULT_MAX_DELAY
+    backoff = float(_of(retry, "backoff") or DEFAULT_BACKOFF)
+    try:
+        return min(most.total_seconds(), delay.total_seconds() * backoff ** (number - 1))
+    except OverflowError:
+        return most.total_seconds()
+
+
+def _delays(retry: RetrySpec) -> list[timedelta] | None:
+    """Explicit delays: the written ones, or the preset's where no `delay` is written instead."""
+    if retry.delays is not None or retry.delay is not None or retry.preset is None:
+        return retry.delays
+    return _PRESETS[retry.preset].delays
+
+
+def _of(retry: RetrySpec, field: str) -> Any:
+    """A field as written, else as the preset has it, else `None`."""
+    written = getattr(retry, field)
+    return getattr(_PRESETS[retry.preset], field) if written is None and retry.preset is not None else written
+
+
+def _spread(retry: RetrySpec) -> float:
+    """By how much jitter may lengthen a delay."""
+    jitter = str(_of(retry, "jitter") or DEFAULT_JITTER)
+    percent = jitter.removesuffix("%")
+    return 1 + min(float(percent), 100.0) / 100 if jitter.endswith("%") and percent.isdecimal() else 1.0
+
+
+def max_delay_below_delay(context: FlowContext) -> Iterator[Diagnostic]:
+    """The longest delay is not shorter than the first."""
+    for path, retry in _retries(context):
+        if retry.delay is None or retry.delays is not None:
+            continue
+        most: timedelta = _of(retry, "max_delay") or DEFAULT_MAX_DELAY
+        if most < retry.delay:
+            written = retry.max_delay is not None
+            yield context.finding(
+                "FLOW522",
+                (*path, "max_delay" if written else "delay"),
+                f"`max_delay` {format_duration(most)}{'' if written else ', the default,'} is below `delay`"
+                f" {format_duration(retry.delay)}",
+                help="no wait is longer than `max_delay`; raise it or lower `delay`",
+            )
+
+
+def retry_does_nothing(context: FlowContext) -> Iterator[Diagnostic]:
+    """A retry that says how to wait between attempts allows more than one."""
+    for path, retry in _retries(context):
+        attempts = retry.attempts if retry.attempts is not None or retry.preset is None else 2
+        if attempts not in (None, 1) or any(getattr(retry, key) is not None for key in _OF_A_SINGLE_ATTEMPT):
+            continue
+        written = [key for key in _ONLY_BETWEEN_ATTEMPTS if getattr(retry, key) is not None]
+        if any(not context.places.inherited((*path, key)) for key in written):
+            yield context.finding(
+                "FLOW523",
+                path,
+                "`retry` with one attempt does nothing",
+                key=True,
+                help="`attempts` counts the first one too: write `attempts: 2` or more",
+            )
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+def unknown_error(context: FlowContext) -> Iterator[Diagnostic]:
+    """Every error in `errors` and `never` is one that can occur there."""
+    for path, names, retried in _error_lists(context):
+        for index, name in enumerate(names):
+            problem = error_problem(name, retried=retried)
+            if problem is not None:
+                near = nearest_error(name)
+                help_ = problem.help or (f"did you mean `{near}`?" if near else "see `flowctl explain retry.errors`")
+                yield context.finding("FLOW524", (*path, index), problem.message, help=help_)
+
+
+def _error_lists(context: FlowContext) -> Iterator[tuple[Path, list[str], bool]]:
+    """Path, names, and whether the list says what is retried, which some errors never are."""
+    for path, retry in _retries(context):
+        if retry.errors is not None:
+            yield (*path, "errors"), retry.errors, True
+        if retry.never is not None:
+            yield (*path, "never"), retry.never, False
+    for task in _tasks(context):
+        if task.spec.retry_upstream is not None:
+            yield (*task.path, "retry_upstream", "errors"), task.spec.retry_upstream.errors, False
+
+
+def never_covers_errors(context: FlowContext) -> Iterator[Diagnostic]:
+    """What `never` leaves of `errors` is something."""
+    for path, retry in _retries(context):
+        errors = retry.errors if retry.errors is not None else ["any"]
+        if retry.never and errors and all(any(covers(never, error) for never in retry.never) for error in errors):
+            yield context.finding(
+                "FLOW525",
+                (*path, "never"),
+                "`never` covers all of `errors`, so nothing is retried",
+                key=True,
+                help="name fewer errors in `never`, or remove `retry`",
+            )
+
+
+# --- other limits -----------------------------------------------------------------------------------------------------
+
+
+def repeat_past_deadline(context: FlowContext) -> Iterator[Diagnostic]:
+    """The rounds of `repeat` fit into the task's `deadline`."""
+    for task in _tasks(context):
+        repeat, deadline = task.spec.repeat, task.spec.deadline
+        if repeat is None or deadline is None:
+            continue
+        every = DEFAULT_EVERY if repeat.every is None else repeat.every
+        longest_s = every.total_seconds() * (repeat.max - 1)
+        if longest_s > deadline.total_seconds():
+            longest = timedelta(seconds=min(longest_s, LONGEST.total_seconds()))
+            yield context.finding(
+                "FLOW528",
+                (*task.path, "repeat"),
+                f"`repeat` may take {format_duration(longest)}, `deadline` is {format_duration(deadline)}",
+                key=True,
+                help="lower `max` or `every`, or raise `deadline`",
+            )
+
+
+def holds_no_pool(context: FlowContext) -> Iterator[Diagnostic]:
+    """`retry_after: pool` is written where there is a pool to hold."""
+    for task in _tasks(context):
+        path = (*task.path, "retry", "retry_after")
+        holds = task.spec.retry is not None and task.spec.retry.retry_after == "pool"
+        if holds and not wanted_slots(context.flow, task.spec) and not context.places.inherited(path):
+            yield context.finding(
+                "FLOW529",
+                path,
+                f"`retry_after: pool`, and `{task.id}` has no pool",
+                help="add `pool`, or write `retry_after: obey`",
+            )
+
+
+def silent_losses(context: FlowContext) -> Iterator[Diagnostic]:
+    """Items that may all fail leave dead letters at least."""
+    for task in _tasks(context):
+        fan_out = task.spec.fan_out
+        if fan_out is not None and task.spec.dead_letter is False and _is_everything(fan_out.tolerate):
+            yield context.finding(
+                "FLOW530",
+                (*task.path, "fan_out", "tolerate"),
+                '`tolerate: "100%"` and `dead_letter: false`: losses are silent',
+                help="keep dead letters, or tolerate less",
+            )
+
+
+def _is_everything(tolerate: int | str) -> bool:
+    return isinstance(tolerate, str) and is_tolerance(tolerate) and float(tolerate.removesuffix("%")) == 100
+
+
+RULES: tuple[Rule, ...] = (
+    timeout_past_deadline,
+    attempts_past_deadline,
+    max_delay_below_delay,
+    retry_does_nothing,
+    unknown_error,
+    never_covers_errors,
+    repeat_past_deadline,
+    holds_no_pool,
+    silent_losses,
+)
