@@ -10,7 +10,7 @@ from itertools import groupby
 from engine.calendar import zone_of
 from engine.drawing.captions import TIMES
 from engine.drawing.labels import ascii_only, clean, columns, duration, trim
-from engine.forecast.model import CriticalPath, Forecast, ParameterForecast, StartForecast, TaskForecast
+from engine.forecast.model import CriticalPath, Forecast, ParameterForecast, Setting, StartForecast, TaskForecast
 from specs.model.values import format_duration
 
 DETAILED_TASKS = 200
@@ -34,7 +34,7 @@ def to_text(forecast: Forecast, *, width: int = 100, unicode: bool = True) -> st
     width = max(width, NARROWEST)
     lines: list[str] = [_title(forecast)]
     lines += _section("parameters", (_parameter(parameter) for parameter in forecast.parameters))
-    lines += _section("started by", (line for start in forecast.starts for line in _start(start)))
+    lines += _section("started by", (line for start in forecast.starts for line in _start(start, width)))
     lines += _tasks(forecast, width)
     lines += _section("will not run", _not_run(forecast))
     lines += _critical(forecast.critical, width)
@@ -64,13 +64,14 @@ def _parameter(parameter: ParameterForecast) -> str:
     return f"{parameter.name}  {clean(value, 80)}" + (" (default)" if parameter.source == "default" else "")
 
 
-def _start(start: StartForecast) -> Iterator[str]:
+def _start(start: StartForecast, width: int) -> Iterator[str]:
     zone = f" {start.timezone}" if start.timezone else ""
     problem = f": {start.problem}" if start.problem else ""
     yield f"{clean(start.name, 40)}  {start.kind} {clean(start.text, 60)}{zone}{problem}"
     if start.fires:
         local = zone_of(start.timezone)
-        yield "  next: " + ", ".join(at.astimezone(local).strftime("%a %Y-%m-%d %H:%M%z") for at in start.fires)
+        times = [at.astimezone(local).strftime("%a %Y-%m-%d %H:%M%z") for at in start.fires]
+        yield from _wrapped("next: ", times, width - 6)
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------------
@@ -100,18 +101,15 @@ def _task(task: TaskForecast, width: int) -> Iterator[str]:
     for place, group in groupby(task.inputs, key=lambda given: given.place):
         entries = [f"{clean(given.name, 60)}={given.value}" if given.name else given.value for given in group]
         yield from _wrapped(f"{place}: ", entries, room)
-    told = [f"{one.name} {one.value}{_origin(one.source)}" for one in task.settings if one.source != "default"]
+    told = [_setting(one) for one in task.settings if one.source != "default"]
     yield from _wrapped("set: ", told, room)
-    usual = [
-        one.value if one.name == "retry" else f"{one.name} {one.value}"
-        for one in task.settings
-        if one.source == "default"
-    ]
+    usual = [_setting(one) for one in task.settings if one.source == "default"]
     yield from _wrapped("defaults: ", usual, room)
 
 
-def _origin(source: str) -> str:
-    return " (from a descendant)" if source == "descendants" else ""
+def _setting(setting: Setting) -> str:
+    told = setting.value if setting.name == "retry" else f"{setting.name} {setting.value}"
+    return f"{told} (from a descendant)" if setting.source == "descendants" else told
 
 
 def _needs(task: TaskForecast) -> list[str]:

@@ -70,6 +70,7 @@ def make_plan(
         holders=_holders(placed),
         waves=_waves({id_: placed[id_] for id_ in tasks}),
         children=children or {},
+        service_users=_service_users(placed),
         **fields,
     )
 
@@ -179,6 +180,19 @@ def _holders(tasks: Mapping[str, PlanTask]) -> dict[str, tuple[str, ...]]:
     for id_, task in tasks.items():
         for held in dict.fromkeys(task.before_complete):
             found[held].append(id_)
+    return {id_: tuple(others) for id_, others in found.items()}
+
+
+def _service_users(tasks: Mapping[str, PlanTask]) -> dict[str, tuple[str, ...]]:
+    """Tasks with an `after_start` edge from a service, and those in whose `before_complete` it stands."""
+    found: dict[str, dict[str, None]] = {id_: {} for id_, task in tasks.items() if task.service}
+    for id_, task in tasks.items():
+        for edge in task.edges:
+            if edge.kind is EdgeKind.AFTER_START and edge.upstream in found:
+                found[edge.upstream][id_] = None
+        for held in task.before_complete:
+            if id_ in found:
+                found[id_][held] = None
     return {id_: tuple(others) for id_, others in found.items()}
 
 
