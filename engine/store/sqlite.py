@@ -46,7 +46,10 @@ class SqliteStore:
         self._name = name
         self._writer = writer
         self._readers = readers
-        self._lock, self._log = shared or (None, None)
+        self._lock: FileLock | None = None
+        self._log: WriteAheadLog | None = None
+        if shared is not None:
+            self._lock, self._log = shared
         self._mutex = readers.mutex if isinstance(readers, SharedReader) else threading.RLock()
         self._closed = False
         self._disk_failed = False
@@ -109,7 +112,8 @@ class SqliteStore:
                 cleaned = [statements.cleaned(write) for write in statements.writes(batches)]
                 self._write(batches, cleaned)
         except (OverflowError, RecursionError, ValueError) as error:
-            raise StoreError(f"a value cannot be stored: {str(error).lower()}") from error
+            runs = ", ".join(f"`{batch.run.id}`" for batch in _first_of_each_run(batches)[:3])
+            raise StoreError(f"a value of run {runs} is too large or nested too deeply to be stored") from error
 
     def spec(self, digest: str) -> SpecRow | None:
         """The files a run was compiled from."""
