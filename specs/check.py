@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from specs.codes import CODES
+from specs.collection import without_collection
 from specs.context import Catalogue, FlowContext
 from specs.diagnostics import Diagnostic, Place, Severity, Source, has_errors
 from specs.files import FileProblem, Files, beside, inside, path_problem, relative_to, stem
@@ -87,7 +88,8 @@ def check_text(
     Without `files`, libraries and sub-flows cannot be had. `opt_in` names codes that are off unless asked for.
     """
     project = _Project(_root(name, files), files, catalogue, limits, opt_in)
-    return project.check(data, name)
+    with without_collection():
+        return project.check(data, name)
 
 
 def flow_name(checked: Checked) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from specs.diagnostics import Edit, Fix, Place
 from specs.findings import Placing
 from specs.model.task import EDGE_KEYS
+from specs.scalars import written_form
 
 Path = tuple[Any, ...]
 _EXPRESSION_ROOTS = {"tasks": "tasks", "params": "params"}
@@ -17,7 +18,7 @@ def rename_fix(data: dict[Any, Any], path: Path, new: str, places: Placing) -> F
     """The fix that renames the id that is the key at `path`; `None` when the new name is taken or uses are unknown."""
     if len(path) != 2 or path[0] not in _EXPRESSION_ROOTS or new in data.get(path[0], {}):
         return None
-    section, old = path
+    section, old = path[0], written_form(path[1]) or ""
     key = places.place(path, key=True)
     edits = [Edit(key, new)]
     if section == "tasks":
@@ -26,7 +27,7 @@ def rename_fix(data: dict[Any, Any], path: Path, new: str, places: Placing) -> F
             if place.source is key.source and _is_written_as(place, old):
                 edits.append(Edit(place, new))
     # in expressions: `tasks.my-task` as it stands in the text
-    pattern = re.compile(rf"(?<![\w.$-]){_EXPRESSION_ROOTS[section]}\.({re.escape(str(old))})(?![\w-])")
+    pattern = re.compile(rf"(?<![\w.$-]){_EXPRESSION_ROOTS[section]}\.({re.escape(old)})(?![\w-])")
     edits += [Edit(Place(key.source, *match.span(1)), new) for match in pattern.finditer(key.source.text)]
     unique = {(edit.place.start, edit.place.end): edit for edit in edits}
     return Fix(f"rename to `{new}`", tuple(unique[span] for span in sorted(unique)))

@@ -18,6 +18,7 @@ from specs.fields import bounds_at, choices_at, is_list_at, keys_at, models_at
 from specs.findings import Findings, Placing, replacing
 from specs.foreign import flow_text, wrapped
 from specs.model import FlowSpec
+from specs.model.values import suggest_id
 from specs.renames import rename_fix
 from specs.scalars import shortened, written_form
 from specs.suggest import did_you_mean, listed, nearest
@@ -115,8 +116,11 @@ class SchemaErrors:
                 in_model.append(part)
                 if details["type"] == "missing":
                     path.append(part)
+        kind = details["type"]
+        if kind == "FLOW117" and not is_key and not isinstance(details["input"], str):
+            kind = "string_type"
         return _Error(
-            details["type"], tuple(path), tuple(in_model), is_key, details["input"], details["msg"],
+            kind, tuple(path), tuple(in_model), is_key, details["input"], details["msg"],
             details.get("ctx", {}),
         )  # fmt: skip
 
@@ -144,14 +148,24 @@ class SchemaErrors:
     # --- one kind each ---
 
     def _custom(self, error: _Error) -> None:
-        if error.kind == "FLOW117" and not error.is_key and self._is_reported_as_key(error):
+        if error.kind == "FLOW117":
+            self._no_name(error)
             return
-        fix: Fix | None = None
-        if error.kind == "FLOW117" and error.is_key and "fix" in error.context and not self._prefix:
-            fix = rename_fix(self._data, error.path, error.context["fix"], self._places)
-        elif "fix" in error.context and not error.is_key:
-            fix = replacing(f"write `{error.context['fix']}`", self._place(error), error.context["fix"])
+        meant = error.context.get("fix")
+        fix = replacing(f"write `{meant}`", self._place(error), meant) if meant and not error.is_key else None
         self._add(error.kind, error, error.message, help_=error.context.get("help"), fix=fix)
+
+    def _no_name(self, error: _Error) -> None:
+        if not error.is_key and self._is_reported_as_key(error):
+            return
+        text = written_form(error.value) or "null"
+        what, form = error.context["what"], error.context["form"]
+        fixed = suggest_id(text)
+        fix: Fix | None = None
+        if what == "an id" and error.is_key and not self._prefix:
+            fix = rename_fix(self._data, error.path, fixed, self._places)
+        message = f"`{shortened(text)}` is not {what}"
+        self._add("FLOW117", error, message, help_=f"{form}; for example `{fixed}`", fix=fix)
 
     def _is_reported_as_key(self, error: _Error) -> bool:
         """A name that is wrong where it is defined is reported there, not at each use."""

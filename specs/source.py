@@ -6,10 +6,8 @@ All limits on hostile input live here and in `specs/builder.py`; whatever is wro
 from __future__ import annotations
 
 import codecs
-import gc
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from specs.builder import Builder, ReadingStoppedError
 from specs.codes import CODES
+from specs.collection import without_collection
 from specs.diagnostics import Diagnostic, Label, Place, Source, has_errors
 from specs.scalars import WrittenFloat, WrittenInt, offset_of, written_form
 
@@ -150,7 +149,7 @@ def read_document(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Re
     bad = _FORBIDDEN.search(source.text)
     if bad is not None:
         return _refuse_character(source, bad)
-    with _no_collection():
+    with without_collection():
         return _build(source, limits)
 
 
@@ -205,18 +204,6 @@ def _size(size_bytes: int) -> str:
 
 PURE_PARSER_LIMIT = 200_000
 """Characters up to which a text that the C parser refuses is read again by the pure one, which is 20 times slower."""
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """No cyclic garbage is made while a tree is built; looking for it would double the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _build(source: Source, limits: Limits) -> Reading:

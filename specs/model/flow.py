@@ -97,11 +97,11 @@ class ConnectorSpec(Part):
 class HooksSpec(Part):
     """Tasks around a run; they never change its result, but a failing `start` fails it."""
 
-    start: dict[Id, TaskSpec] = {}
-    success: dict[Id, TaskSpec] = {}
-    failure: dict[Id, TaskSpec] = {}
-    cancelled: dict[Id, TaskSpec] = {}
-    complete: dict[Id, TaskSpec] = {}
+    start: dict[Id, TaskSpec] = Field(default_factory=dict)
+    success: dict[Id, TaskSpec] = Field(default_factory=dict)
+    failure: dict[Id, TaskSpec] = Field(default_factory=dict)
+    cancelled: dict[Id, TaskSpec] = Field(default_factory=dict)
+    complete: dict[Id, TaskSpec] = Field(default_factory=dict)
 
 
 class FlowSpec(Part):
@@ -110,23 +110,23 @@ class FlowSpec(Part):
     version: Literal[1]
     name: Name | None = None
     description: str | None = None
-    labels: dict[Name, Value] = {}
-    params: dict[Id, ParamSpec] = {}
-    env: dict[EnvironmentName, Value] = {}
-    host_env: list[EnvironmentName] = []
-    secrets: dict[SecretId, SecretSpec] = {}
-    triggers: dict[Name, TriggerSpec] = {}
+    labels: dict[Name, Value] = Field(default_factory=dict)
+    params: dict[Id, ParamSpec] = Field(default_factory=dict)
+    env: dict[EnvironmentName, Value] = Field(default_factory=dict)
+    host_env: list[EnvironmentName] = Field(default_factory=list)
+    secrets: dict[SecretId, SecretSpec] = Field(default_factory=dict)
+    triggers: dict[Name, TriggerSpec] = Field(default_factory=dict)
     concurrency: ConcurrencySpec = ConcurrencySpec()
-    pools: dict[Name, PoolSpec] = {}
+    pools: dict[Name, PoolSpec] = Field(default_factory=dict)
     priority: Priority = "normal"
     dedup: DedupSpec | None = None
     hours: HoursSpec | None = None
-    notify: list[NotifySpec] = []
+    notify: list[NotifySpec] = Field(default_factory=list)
     sla: SlaSpec | None = None
     timeout: Duration | None = None
     when_failed: Literal["continue", "drain", "cancel"] = "continue"
     limits: LimitsSpec = LimitsSpec()
-    connectors: dict[Name, ConnectorSpec] = {}
+    connectors: dict[Name, ConnectorSpec] = Field(default_factory=dict)
     tasks: Annotated[dict[Id, TaskSpec], Field(min_length=1)]
     hooks: HooksSpec = HooksSpec()
-    outputs: dict[Id, Value] = {}
+    outputs: dict[Id, Value] = Field(default_factory=dict)

@@ -14,7 +14,9 @@ Value: TypeAlias = Any
 Bare: TypeAlias = str
 """Text that is an expression by its place: no `${{ }}` around it."""
 
-ValueType = Literal["string", "int", "float", "bool", "date", "datetime", "duration", "size", "path", "json", "list", "map"]
+ValueType = Literal[
+    "string", "int", "float", "bool", "date", "datetime", "duration", "size", "path", "json", "list", "map"
+]
 
 
 class Part(BaseModel):
@@ -121,8 +123,8 @@ class FanOutSpec(Part):
 
     items: Bare | list[Value] | None = None
     matrix: dict[Id, Bare | list[Value]] | None = None
-    exclude: list[dict[str, Value]] = []
-    include: list[dict[str, Value]] = []
+    exclude: list[dict[str, Value]] = Field(default_factory=list)
+    include: list[dict[str, Value]] = Field(default_factory=list)
     where: Bare | bool | None = None
     key: Bare | None = None
     batch: Annotated[int, Field(ge=1)] = 1
@@ -153,9 +155,9 @@ class ApprovalSpec(Part):
     """A question that people answer."""
 
     prompt: str
-    approvers: list[str] = []
+    approvers: list[str] = Field(default_factory=list)
     need: Annotated[int, Field(ge=1)] = 1
-    fields: dict[Id, ParamSpec] = {}
+    fields: dict[Id, ParamSpec] = Field(default_factory=dict)
     timeout: Duration | None = None
     on_timeout: Literal["reject", "approve", "skip"] = "reject"
 

@@ -46,7 +46,7 @@ class UndoSpec(Part):
     use: str | None = None
     flow: str | None = None
     with_: dict[str, Value] = Field(default_factory=dict, alias="with")
-    env: dict[EnvironmentName, Value] = {}
+    env: dict[EnvironmentName, Value] = Field(default_factory=dict)
     retry: RetrySpec | None = None
     timeout: Duration | Literal["none"] | None = None
 
@@ -68,24 +68,24 @@ class TaskSpec(Part):
     fail: str | None = None
 
     # edges
-    after: list[EdgeSpec] = []
-    after_complete: list[EdgeSpec] = []
-    after_start: list[EdgeSpec] = []
-    after_end: list[EdgeSpec] = []
-    after_failure: list[EdgeSpec] = []
-    before_complete: list[EdgeSpec] = []
+    after: list[EdgeSpec] = Field(default_factory=list)
+    after_complete: list[EdgeSpec] = Field(default_factory=list)
+    after_start: list[EdgeSpec] = Field(default_factory=list)
+    after_end: list[EdgeSpec] = Field(default_factory=list)
+    after_failure: list[EdgeSpec] = Field(default_factory=list)
+    before_complete: list[EdgeSpec] = Field(default_factory=list)
     join: Literal["all", "strict", "any"] | Annotated[int, Field(ge=1)] = "all"
     condition: Bare | bool | None = Field(None, alias="if")
 
     # what an attempt is given
     fan_out: FanOutSpec | None = None
     with_: dict[str, Value] = Field(default_factory=dict, alias="with")
-    env: dict[EnvironmentName, Value] = {}
+    env: dict[EnvironmentName, Value] = Field(default_factory=dict)
     workdir: Value = None
     shell: str | list[str] | None = None
     success_codes: list[Annotated[int, Field(ge=0, le=255)]] | None = None
-    outputs: dict[Id, OutputSpec] = {}
-    artifacts: dict[Id, Value] = {}
+    outputs: dict[Id, OutputSpec] = Field(default_factory=dict)
+    artifacts: dict[Id, Value] = Field(default_factory=dict)
 
     # time and failure
     timeout: Duration | Literal["none"] | None = None
@@ -113,7 +113,7 @@ class TaskSpec(Part):
 
     extends: Name | None = None
     description: str | None = None
-    labels: dict[Name, Value] = {}
+    labels: dict[Name, Value] = Field(default_factory=dict)
 
     def actions(self) -> tuple[str, ...]:
         """The action keys this task has; a valid task has exactly one."""
@@ -130,7 +130,7 @@ class TaskSpec(Part):
             for index, edge in enumerate(getattr(self, key)):
                 yield key, index, edge
 
-    def arms(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    def arms(self) -> Iterator[tuple[tuple[str | int | float | bool, ...], str]]:
         """Every task named by an arm, as (path below the task, id)."""
         if self.branch is not None:
             for number, arm in enumerate(self.branch):

@@ -68,7 +68,7 @@ class TriggerSpec(Part):
     queue: QueueTriggerSpec | None = None
     flow: FlowTriggerSpec | None = None
 
-    params: dict[Id, Value] = {}
+    params: dict[Id, Value] = Field(default_factory=dict)
     condition: Bare | bool | None = Field(None, alias="if")
     dedup_key: Bare | None = None
     enabled: bool = True
