@@ -215,8 +215,7 @@ def test_a_closed_pipe_is_its_own_exit_code() -> None:
 
 
 def test_a_full_disk_behind_stdout_is_told(program: Program) -> None:
-    with open("/dev/full", "w") as full:
-        done = program("--help", stdout=full, stderr=subprocess.PIPE)
+    done = program("--help", stdout="/dev/full")
     assert done.returncode == 1
     assert done.stderr.startswith("error: cannot write the output: no space left on device")
 
