@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 
 from specs.codes import CODES
 from specs.diagnostics import Diagnostic, Fix, Label, Place
+from specs.expressions.analysis import Analysis
 from specs.graph import FlowGraph, graphs_of
 from specs.model import FlowSpec
 
@@ -86,6 +87,11 @@ class FlowContext:
     def graphs(self) -> tuple[FlowGraph, ...]:
         """The graph of the flow's own tasks, then one for each kind of hook; built once for all rules."""
         return graphs_of(self.flow)
+
+    @cached_property
+    def expressions(self) -> Analysis:
+        """Every expression of the flow, parsed and typed; made once for all rules and for flows that call this one."""
+        return Analysis(self)
 
     def finding(
         self,

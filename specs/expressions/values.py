@@ -7,6 +7,9 @@ from typing import Any, TypeAlias
 
 from specs.expressions.nodes import Template
 
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+"""What JSON can hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
