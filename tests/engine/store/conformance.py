@@ -196,7 +196,7 @@ class StoreConformance:
         assert store.events("r1")[0].data == {"output": large}
 
     @settings(
-        max_examples=50,
+        max_examples=20,
         deadline=None,
         # One store for all examples, and one test for all stores, are what is wanted here.
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
