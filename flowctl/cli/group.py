@@ -109,12 +109,11 @@ def frame_of(ctx: typer.Context) -> Frame:
 
 
 def make_frame(values: dict[str, Any]) -> Frame:
-    """The frame for the shared options as parsed; goes to the folder of `-C`."""
+    """The frame for the shared options as parsed; goes to the folder of `-C`, and makes sure that there is one."""
     form = OutputForm.JSON if values["json"] else values["output"]
     if values["json"] and values["output"] is OutputForm.TEXT:
         raise UsageProblem("`--json` and `-o text` exclude each other")
-    if values["start_in"] is not None:
-        _enter(values["start_in"])
+    _enter(values["start_in"] or Path())
     return Frame(
         environ=environment(),
         color=values["color"] and ColourChoice(values["color"]),
@@ -134,6 +133,7 @@ def _shared_names(params: dict[str, Any]) -> list[str]:
 def _enter(folder: Path) -> None:
     try:
         os.chdir(folder)
+        Path.cwd()
     except OSError as error:
         why = (error.strerror or "it cannot be entered").lower()
-        raise UsageProblem(f"cannot work in `{folder}`: {why}", hint="name an existing folder after `-C`") from error
+        raise UsageProblem(f"cannot work in `{folder}`: {why}", hint="name an existing folder with `-C`") from error

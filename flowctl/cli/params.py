@@ -38,12 +38,14 @@ def given_parameters(pairs: Sequence[str], *, file: Path | None = None) -> Given
 
 
 def given_environment(pairs: Sequence[str], *, files: Iterable[Path], environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment a run sees: that of the process, under it the files, over both `--env name=text` flags."""
+    """The variables given for one run: those of the files, except that the real environment's value of the same name
+    wins, and over both the `--env name=text` flags."""
     flags = _pairs(pairs, option="--env", what="variable")
     wrong = [name for name in flags if not _ENVIRONMENT_NAME.fullmatch(name)]
     if wrong:
         raise UsageProblem(f"`{wrong[0]}` is not an environment name", hint="use letters, digits and `_`")
-    return {**load_environment_files(files), **environ, **flags}
+    in_files = load_environment_files(files)
+    return {**{name: environ.get(name, value) for name, value in in_files.items()}, **flags}
 
 
 def read_parameters(path: Path) -> Mapping[str, Json]:

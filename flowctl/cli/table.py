@@ -22,6 +22,7 @@ class CommandEntry:
 COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("init", "flowctl.cli.init", "Start a project: settings and a first flow"),
     CommandEntry("validate", "flowctl.cli.validate", "Check flows as strictly as a compiler checks a program"),
+    CommandEntry("run", "flowctl.cli.run", "Run a flow here and wait for it"),
     CommandEntry("completion", "flowctl.cli.completion", "Print the completion script for a shell"),
 )
 

@@ -113,6 +113,8 @@ def _check_all(frame: Frame, paths: list[str], findings: Findings) -> Iterator[t
         files = ProjectFiles((), most=limits.file_bytes)
         yield check_text(data, STDIN, files, catalogue=catalogue, limits=limits).diagnostics
         return
+    if "" in paths:
+        raise UsageProblem("a path is empty", hint="name the folder with `.` if it is meant")
     found = discover([Path(path) for path in paths], folder=Path.cwd())
     findings.unreadable += len(found.problems)
     _tell_of(frame, found)

@@ -116,6 +116,19 @@ def test_finding_nothing_to_check_is_not_success(program: Program, tmp_path: Pat
     assert "skipped d/compose.yaml" in done.stderr
 
 
+def test_an_empty_path_is_not_taken_for_the_current_folder(program: Program, tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml")
+    done = program("validate", "")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: a path is empty")
+
+
+def test_a_current_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    shell = f"mkdir gone && cd gone && rmdir ../gone && {sys.executable} -P -m flowctl validate"
+    done = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "error: cannot work in `.`: no such file or directory" in done.stderr
+
+
 def test_a_link_found_in_a_folder_is_not_followed(program: Program, tmp_path: Path) -> None:
     write(tmp_path / "outside.yaml", "secret content: [\n")
     write(tmp_path / "p" / "flowctl.yaml", "")

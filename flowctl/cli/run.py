@@ -1,0 +1,169 @@
+"""`flowctl run`: run a flow here, wait for it, show what happens."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.outcomes import Json
+from engine.states import RunState
+from flowctl.cli.exits import Exit
+from flowctl.cli.frame import Frame
+from flowctl.cli.group import frame_of
+from flowctl.cli.params import given_environment, given_parameters
+from flowctl.findings.text import full
+from flowctl.problems import UsageProblem
+from flowctl.records import event_object, summary_object
+from flowctl.running import Finished, Request, prepare, require_secrets, run_in_foreground
+from flowctl.terminal.progress import open_view
+from flowctl.terminal.sanitise import visible
+from flowctl.workspace import Workspace
+from specs.diagnostics import Diagnostic, Severity
+
+PRIORITIES = {"critical": 0, "high": 1, "normal": 2, "low": 3, "background": 9}
+TAIL_LINES = 12
+_BY_SIGNAL = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
+
+
+def run_command(
+    ctx: typer.Context,
+    flow: Annotated[
+        str | None, typer.Argument(metavar="[FLOW]", help="Path of the flow, its name, or - for stdin.")
+    ] = None,
+    file: Annotated[str | None, typer.Option("-f", "--file", metavar="FLOW", help="The same as the argument.")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("-p", "--param", metavar="NAME=VALUE", help="A parameter; may be repeated.")
+    ] = None,
+    params_file: Annotated[
+        Path | None, typer.Option("--params-file", metavar="FILE", help="Parameters in YAML or JSON.")
+    ] = None,
+    env: Annotated[
+        list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="A variable for the tasks; may be repeated.")
+    ] = None,
+    env_file: Annotated[
+        list[Path] | None, typer.Option("--env-file", metavar="FILE", help="Variables in a .env file; may be repeated.")
+    ] = None,
+    priority: Annotated[str | None, typer.Option("--priority", metavar="CLASS", help="Instead of the flow's.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and start nothing.")] = False,
+) -> int:
+    """Run a flow and wait for it.
+
+    Exits with 0 if it succeeded, 1 if it failed, 2 if it could not be started, 124 if it timed out.
+    """
+    frame = frame_of(ctx)
+    files = [*frame.settings.env_files, *(env_file or [])]
+    variables = given_environment(env or [], files=files, environ=frame.environ)
+    environ = {**variables, **frame.environ}
+    workspace = Workspace(frame.settings, environ)
+    plan, findings = workspace.compile(named_flow(flow, file))
+    _show_warnings(frame, findings)
+    given = given_parameters(param or [], file=params_file)
+    request = Request(Path.cwd(), given.texts, given.values, variables, priority=_class_number(priority))
+    submission = prepare(plan, request, environ)
+    require_secrets(plan, environ)
+    if dry_run:
+        frame.say(f"`{visible(plan.name)}` is valid and would start; nothing was started")
+        return Exit.SUCCESS
+    view = open_view(
+        sys.stderr,
+        environ=frame.environ,
+        choice=frame.settings.color,
+        quiet=frame.quiet,
+        verbose=bool(frame.verbosity),
+    )
+    sensitive = frozenset(name for name, spec in plan.params.items() if spec.sensitive)
+    with workspace.store(create=True) as store:
+        try:
+            finished = run_in_foreground(
+                workspace,
+                store,
+                submission,
+                view=view,
+                on_submitted=lambda run_id: frame.say(f"run {run_id} of {visible(plan.name)}"),
+                on_event=lambda row: _put_json(frame, event_object(row)) if frame.json else None,
+            )
+        finally:
+            view.close()
+        row = store.run(finished.run.id)
+        if row is None:
+            raise AssertionError(finished.run.id)
+        summary = summary_object(store, row, sensitive=sensitive)
+    if frame.json:
+        _put_json(frame, summary)
+    else:
+        _show_end(frame, workspace, summary)
+    return exit_code(finished)
+
+
+def named_flow(argument: str | None, option: str | None) -> str:
+    """The flow that the command line names, by argument or by `-f`."""
+    if (argument is None) == (option is None):
+        raise UsageProblem("name one flow", hint="for example `flowctl run flows/hello.yaml`")
+    return argument if argument is not None else str(option)
+
+
+def exit_code(finished: Finished) -> int:
+    """The exit code of `run` (`LANGUAGE.md` 10)."""
+    run = finished.run
+    if run.state is RunState.SUCCEEDED:
+        return Exit.SUCCESS
+    if finished.signal is not None:
+        return _BY_SIGNAL[signal.Signals(finished.signal)]
+    return Exit.TIMED_OUT if run.draining == "timed_out" else Exit.FAILED
+
+
+def _class_number(name: str | None) -> int | None:
+    if name is None:
+        return None
+    if name not in PRIORITIES:
+        raise UsageProblem(f"`{name}` is no priority", hint=f"one of {', '.join(f'`{one}`' for one in PRIORITIES)}")
+    return PRIORITIES[name]
+
+
+def _show_warnings(frame: Frame, findings: tuple[Diagnostic, ...]) -> None:
+    look = frame.look(sys.stderr)
+    for finding in findings:
+        if finding.severity is Severity.WARNING:
+            frame.say(full(finding, look) + "\n")
+
+
+def _put_json(frame: Frame, value: Json | dict[str, Any]) -> None:
+    frame.put(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    sys.stdout.flush()
+
+
+# --- the end, for a person ----------------------------------------------------------------------------------------------
+
+
+def _show_end(frame: Frame, workspace: Workspace, summary: dict[str, Any]) -> None:
+    run = summary["run"]
+    for name, value in (run["outputs"] or {}).items():
+        frame.put(f"{name}={value}" if isinstance(value, str) else f"{name}:={json.dumps(value, ensure_ascii=False)}")
+    for name, task in summary["tasks"].items():
+        if task["state"] == RunState.FAILED:
+            _show_failure(frame, workspace, run["id"], name, task)
+    reason = f": {visible(run['error']['message'])}" if run["error"] else ""
+    took = "" if run["duration_s"] is None else f" in {run['duration_s']:.1f}s"
+    noted = f", {run['warnings']} warnings" if run["warnings"] else ""
+    frame.say(f"run {run['id']} {run['state']}{took}{noted}{reason}")
+
+
+def _show_failure(frame: Frame, workspace: Workspace, run_id: str, name: str, task: dict[str, Any]) -> None:
+    """What a failed task has to say: its reason and the end of its last attempt's log."""
+    from engine.attempts import AttemptKey
+    from flowctl.terminal.tail import last_lines
+
+    message = task["error"]["message"] if task["error"] else ""
+    frame.say(f"\n{name} failed: {visible(message)}")
+    item = next((one for one in task.get("items", ()) if one["state"] == RunState.FAILED), None)
+    latest = item or task
+    if not latest["attempts"]:
+        return
+    key = AttemptKey(run_id, name, item["index"] if item else None, task["round"], latest["attempts"])
+    for line in last_lines(workspace.run_files.attempt(key).log, most=TAIL_LINES):
+        frame.say(f"    {line}")
