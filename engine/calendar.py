@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time, timedelta
 from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
+from specs.cron import Cron, CronError, parse_cron
 from specs.model.triggers import TriggerSpec
-
-ALIASES = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
-"""The names accepted in place of five fields."""
 
 DEFAULT_ANCHOR = datetime(2001, 1, 1)  # noqa: DTZ001 - a wall-clock time; the zone is the trigger's
 """Local midnight from which `every` counts when no anchor is written: a Monday, so that `every: 1w` starts weeks."""
@@ -26,7 +24,6 @@ _TICK = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 _LONGEST_OVERLAP = timedelta(hours=25)  # zones that moved across the date line lived a day twice
 _CLOCK = re.compile(r"\d{2}:\d{2}(?::\d{2})?")
-_CHANCE = re.compile(r"(?<![a-z])[hr](?![a-z])", re.IGNORECASE)  # croniter's hashed and random fields
 
 
 def next_fires(trigger: TriggerSpec, after: datetime, count: int) -> tuple[datetime, ...]:
@@ -118,32 +115,24 @@ def _fires(trigger: TriggerSpec, zone: ZoneInfo, after: datetime) -> Iterator[da
 
 
 def _cron(expression: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+    try:
+        cron = parse_cron(expression)
+    except CronError as error:
+        raise ValueError(f"cron `{expression}`: {error.message}") from error
+    if not cron.ever_fires:
+        return iter(())
     from croniter import croniter  # costs 30 ms, and only schedules need it
 
-    _admit(expression)
-    try:
-        every_hour = _admits_every_hour(croniter.expand(expression)[0][1])
-    except (ValueError, KeyError, IndexError) as error:
-        raise ValueError(f"cron `{expression}`: {error}") from error
-    start = _earliest_wall_clock(after, zone)
-    matches = _wall_clock_matches(croniter(expression, start).get_next)
+    matches = _wall_clock_matches(croniter(_canonical(cron), _earliest_wall_clock(after, zone)).get_next)
+    every_hour = len(cron.hours) == 24
     fires = _elapsed(matches, zone) if every_hour else (resolve(local, zone) for local in matches)
     return _ascending(fires, after)
 
 
-def _admit(expression: str) -> None:
-    """Refuse what croniter knows and the language does not: seconds, years, hashed and random fields."""
-    if expression.startswith("@"):
-        if expression not in ALIASES:
-            raise ValueError(f"cron `{expression}`: unknown name, write one of {', '.join(ALIASES)}")
-    elif len(expression.split()) != 5:
-        raise ValueError(f"cron `{expression}`: write five fields: minute, hour, day, month, weekday")
-    elif _CHANCE.search(expression):
-        raise ValueError(f"cron `{expression}`: a field cannot be left to chance")
-
-
-def _admits_every_hour(hours: Sequence[int | str]) -> bool:
-    return "*" in hours or len(set(hours)) == 24
+def _canonical(cron: Cron) -> str:
+    """The expression as lists of numbers, `*` for whole ranges: a form that every reader of cron takes for the same."""
+    fields = ((cron.minutes, 60), (cron.hours, 24), (cron.days, 31), (cron.months, 12), (cron.weekdays, 7))
+    return " ".join("*" if len(values) == whole else ",".join(map(str, values)) for values, whole in fields)
 
 
 def _earliest_wall_clock(after: datetime, zone: ZoneInfo) -> datetime:

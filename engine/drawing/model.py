@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from engine.plan import BranchAction, EdgeKind, FanOut, FlowAction, Plan, PlanTask, SwitchAction
 from engine.states import TaskState
+from specs.expressions import ListValue
 from specs.model.values import format_duration
 
 EXPANDED_NODES = 2_000
@@ -129,12 +130,23 @@ def draw(plan: Plan, states: Mapping[str, NodeState] | None = None, *, expand_ch
     return Drawing(plan.name, tuple(nodes), tuple(links), tuple(groups), plan.waves)
 
 
-def size_of(fan_out: FanOut) -> str:
-    """How many instances a fan-out has as far as the plan tells: `12`, `≤12` when a filter may drop some, or `n`."""
-    if fan_out.literal is None:
+def size_of(task: PlanTask) -> str | None:
+    """How many instances a fan-out has as far as the plan tells: `12`, `≤12` when a filter may drop some, or `n`; `None`
+    for a task without one. An undo goes through the items that will have succeeded, so their number is not known."""
+    fan_out = task.fan_out
+    if fan_out is None:
+        return None
+    length = None if task.id.startswith("undo.") else _length(fan_out)
+    if length is None:
         return "n"
-    instances = -(-len(fan_out.literal) // max(fan_out.batch, 1))
+    instances = -(-length // max(fan_out.batch, 1))
     return str(instances) if fan_out.where is None else f"≤{instances}"
+
+
+def _length(fan_out: FanOut) -> int | None:
+    if fan_out.literal is not None:
+        return len(fan_out.literal)
+    return len(fan_out.items.elements) if isinstance(fan_out.items, ListValue) else None
 
 
 def nested(groups: Sequence[Group]) -> Iterator[tuple[int, Group] | None]:
@@ -160,7 +172,7 @@ def _node(task: PlanTask, id_: str, states: Mapping[str, NodeState]) -> Node:
         title=_title(task.id),
         kind=task.kind,
         shape=_shape(task),
-        size=size_of(task.fan_out) if task.fan_out is not None else None,
+        size=size_of(task),
         notes=tuple(_notes(task)),
         state=states.get(id_),
     )

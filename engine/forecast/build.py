@@ -71,7 +71,7 @@ def _task(plan: Plan, task: PlanTask, wave: int | None, decided: Certainty, took
         kind=task.kind,
         wave=wave,
         summary=summary(task.action),
-        size=size_of(task.fan_out) if task.fan_out is not None else None,
+        size=size_of(task),
         needs=tuple(_needs(task)),
         inputs=tuple(inputs(plan, task)),
         settings=tuple(settings(plan, task)),

@@ -155,7 +155,11 @@ class Family:
             if pid not in found:
                 found.add(pid)
                 rest.extend(below.get(pid, ()))
-        return [p for p in map(processes.__getitem__, found) if p.is_alive and p.pid not in tree.spare]
+        members = [p for p in map(processes.__getitem__, found) if p.is_alive and p.pid not in tree.spare]
+        marker = next(iter(tree.markers))
+        for process in members:  # so that one with a clean environment is known when its parent is gone
+            self._markers.setdefault(process.pid, (process.started, marker))
+        return members
 
     def close(self) -> None:
         """Reap the dead that nobody claimed, free the descriptor."""

@@ -85,7 +85,7 @@ def run_command(
                 submission,
                 view=view,
                 on_submitted=lambda run_id: frame.say(f"run {run_id} of {visible(plan.name)}"),
-                on_event=lambda row: _put_json(frame, event_object(row)) if frame.json else None,
+                on_event=(lambda row: _put_json(frame, event_object(row))) if frame.json else None,
             )
         finally:
             view.close()

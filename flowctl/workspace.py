@@ -1,0 +1,160 @@
+"""Where a command works: settings made into parts. Finds and checks flows, opens the store, builds the engine."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import InvalidFlow
+from flowctl.files import ProjectFiles
+from flowctl.problems import UsageProblem
+from flowctl.reading import Unreadable, read_stream
+from flowctl.settings import Settings
+from specs.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from engine.connectors.catalogue import InstalledCatalogue
+    from engine.loop import Engine, Observer
+    from engine.plan import Plan
+    from engine.reactor import SelectorReactor
+    from engine.run_files import RunFiles
+    from engine.store.port import Store
+    from specs.check import Checked
+    from specs.source import Limits
+
+STDIN = "-"
+STDIN_NAME = "stdin.yaml"
+_SUFFIXES = (".yaml", ".yml")
+
+
+class Workspace:
+    """Everything a command needs of its surroundings, made when it is asked for."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.environ = environ
+
+    # --- flows ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def catalogue(self) -> InstalledCatalogue:
+        """The connectors there are."""
+        from engine.connectors.catalogue import InstalledCatalogue
+
+        return InstalledCatalogue(self.settings.connectors)
+
+    @property
+    def limits(self) -> Limits:
+        """What one file of a flow may cost."""
+        from specs.source import Limits
+
+        most = self.settings.limits
+        return Limits(file_bytes=most.file_bytes, nodes=most.nodes, depth=most.depth)
+
+    def check(self, flow: str) -> Checked:
+        """Check a flow given by path, by `-` for stdin, or by its file's name in the project's `flows` folder."""
+        from specs.check import check_file, check_text
+
+        if flow == STDIN:
+            files = ProjectFiles((), most=self.limits.file_bytes)
+            return check_text(self._stdin(), STDIN_NAME, files, catalogue=self.catalogue, limits=self.limits)
+        path = self.locate(flow)
+        files = ProjectFiles((path,), most=self.limits.file_bytes)
+        return check_file(path.as_posix(), files, catalogue=self.catalogue, limits=self.limits)
+
+    def compile(self, flow: str) -> tuple[Plan, tuple[Diagnostic, ...]]:
+        """The plan of a flow that this engine honours in full, and the findings that are no errors.
+
+        Raises:
+            InvalidFlow: it has errors, or uses what this engine does not honour yet.
+        """
+        from engine.compile import compile_flow
+        from specs.rules.honoured import blocking
+
+        checked = self.check(flow)
+        if not checked.ok or checked.context is None:
+            raise InvalidFlow(checked.name, checked.diagnostics)
+        refused = blocking(checked.context)
+        if refused:
+            raise InvalidFlow(checked.name, refused)
+        return compile_flow(checked, base=Path.cwd()), checked.diagnostics
+
+    def locate(self, flow: str) -> Path:
+        """The file of a flow: the path itself, or `flows/NAME.yaml` of the project for a bare name."""
+        path = Path(flow)
+        if "/" in flow or path.suffix in _SUFFIXES or path.exists():
+            return path
+        project = self.settings.project
+        candidates = [
+            folder / f"{flow}{suffix}"
+            for root in dict.fromkeys((project, Path()) if project is not None else (Path(),))
+            for folder in (root / "flows", root / ".flowctl")
+            for suffix in _SUFFIXES
+        ]
+        found = next((candidate for candidate in candidates if candidate.is_file()), None)
+        if found is None:
+            raise UsageProblem(
+                f"there is no flow `{flow}` here", hint="give the path of its file, or a name in `flows/`"
+            )
+        return found
+
+    def _stdin(self) -> bytes:
+        try:
+            return read_stream(0, most=self.limits.file_bytes)
+        except Unreadable as error:
+            raise UsageProblem(f"cannot read stdin: {error}") from error
+
+    # --- runs -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def run_files(self) -> RunFiles:
+        """The files of runs, in a folder beside the store."""
+        from engine.run_files import RunFiles
+
+        return RunFiles(self.settings.store.with_suffix(".runs"))
+
+    @contextmanager
+    def store(self, *, create: bool) -> Iterator[Store]:
+        """The store, closed at the end."""
+        from engine.clock import SystemClock
+        from engine.store.sqlite import SqliteStore
+
+        store = SqliteStore.open(self.settings.store, create=create, now=SystemClock().now())
+        try:
+            yield store
+        finally:
+            store.close()
+
+    @contextmanager
+    def engine(self, store: Store, observers: Sequence[Observer] = ()) -> Iterator[tuple[Engine, SelectorReactor]]:
+        """An engine on `store` with the local runner. Leaving it kills whatever still runs."""
+        from engine.clock import SystemClock
+        from engine.identity import own_identity
+        from engine.ids import RandomIds
+        from engine.launching import Surroundings
+        from engine.loop import Engine, EngineParts
+        from engine.reactor import SelectorReactor
+        from engine.runners.local import LocalRunner
+        from engine.secrets import Secrets
+
+        reactor = SelectorReactor()
+        runner = LocalRunner(reactor, connector_types=self.settings.connectors)
+        parts = EngineParts(
+            store=store,
+            waiter=reactor,
+            runner=runner,
+            clock=SystemClock(),
+            ids=RandomIds(),
+            random=random.random,
+            around=Surroundings(self.environ, self.run_files, Secrets(self.environ)),
+            owner=own_identity(),
+            slots=self.settings.slots,
+        )
+        try:
+            yield Engine(parts, observers=observers), reactor
+        finally:
+            runner.close()
+            reactor.close()
