@@ -25,7 +25,6 @@ _NEEDS = {
     "after_start": "after start of",
     "after_end": "after end of",
     "after_failure": "after failure of",
-    "arm": "arm of",
 }
 
 
@@ -114,7 +113,8 @@ def _setting(setting: Setting) -> str:
 
 def _needs(task: TaskForecast) -> list[str]:
     texts = []
-    for kind, group in groupby(task.needs, key=lambda need: need.kind):
+    told = [need for need in task.needs if need.kind != "arm"]  # a condition says which arm it is
+    for kind, group in groupby(told, key=lambda need: need.kind):
         names = []
         for need in group:
             limit = f" (within {_limit(need.timeout_s)}, else {need.on_timeout})" if need.timeout_s is not None else ""

@@ -112,6 +112,20 @@ def test_all_hours_written_out_is_the_same_as_a_star() -> None:
     assert ticks_on(day, zone=BERLIN, cron="0 0-23 * * *") == ticks_on(day, zone=BERLIN, cron="0 * * * *")
 
 
+@pytest.mark.parametrize(
+    ("cron", "days"),
+    [
+        ("0 0 13 * 5", [2, 9, 13, 16, 23, 30]),  # with both days restricted, either will do
+        ("0 0 * * 7", [4, 11, 18, 25]),
+        ("0 0 1-31 * mon-fri", [1, 2, 5, 6, 7, 8, 9, 12]),
+        ("@weekly", [4, 11, 18, 25]),
+    ],
+)
+def test_days_of_month_and_of_week_are_read_as_cron_reads_them(cron: str, days: list[int]) -> None:
+    fires = next_fires(trigger(cron=cron), utc("2025-12-31T12:00"), len(days))
+    assert [at.day for at in fires] == days
+
+
 def test_a_date_that_never_comes_gives_nothing() -> None:
     assert next_fires(trigger(cron="0 0 30 2 *"), utc("2026-01-01T00:00"), 3) == ()
 

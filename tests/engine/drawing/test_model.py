@@ -11,7 +11,7 @@ from engine.drawing.palette import LOOKS
 from engine.plan import FanOut
 from engine.states import TaskState
 from tests.engine.drawing.pictures import everything
-from tests.engine.plans import make_expression, make_fan_out, make_plan
+from tests.engine.plans import make_expression, make_fan_out, make_plan, make_task, make_value
 
 
 def link(drawing: Drawing, source: str, target: str, kind: LinkKind) -> Link:
@@ -99,10 +99,15 @@ def fan_out(**fields: object) -> FanOut:
         (fan_out(where=make_expression("item > 3")), "≤12"),
         (fan_out(literal=()), "0"),
         (make_fan_out("params.list"), "n"),
+        (fan_out(literal=None, items=make_value(["a", "${{ params.b }}"])), "2"),
     ],
 )
 def test_the_size_of_a_fan_out_is_what_the_plan_knows(made: FanOut, size: str) -> None:
-    assert size_of(made) == size
+    assert size_of(make_task("t", {"fan_out": made})) == size
+
+
+def test_an_undo_of_a_fan_out_has_no_size_of_its_own() -> None:
+    assert size_of(make_task("undo.t", {"fan_out": fan_out(literal=())})) == "n"
 
 
 def test_every_state_has_a_look_and_signs_of_its_own() -> None:
