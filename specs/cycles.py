@@ -45,7 +45,7 @@ class Cycle(NamedTuple):
 
 def tangled_arms(graph: FlowGraph) -> list[Link]:
     """The arms that name a task which their branch waits for, or the branch itself."""
-    arms = [link for link in graph.links if link.kind == "arm"]
+    arms = [link for task, _ in graph.having("branch", "switch") for link in graph.outgoing[task] if link.kind == "arm"]
     own = [link for link in graph.own if link.kind == "arm"]
     if not arms:
         return own
@@ -57,6 +57,8 @@ def tangled_arms(graph: FlowGraph) -> list[Link]:
 def cycles(graph: FlowGraph, *, without: Collection[Link] = ()) -> Iterator[Cycle]:
     """One cycle for each knot, the links of `without` taken as absent: first over written edges, then, among the tasks
     on none of those, with hidden ones."""
+    if not without and not graph.handlers and not knots(graph.successors):
+        return  # as nearly always; what follows needs a name for every edge
     written = _written(graph, frozenset(without))
     tangled: set[int] = set()
     for cycle, knot in _cycles(graph, written, 2 * len(graph.ids)):

@@ -7,7 +7,7 @@ the graph is built as if they were not there, so that one mistake is reported on
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
@@ -81,22 +81,23 @@ class FlowGraph:
         self.outgoing: dict[str, list[Link]] = {task: [] for task in tasks}
         self.handlers: dict[str, list[str]] = {}
         for link in written_links(tasks, prefix):
-            self._sort_in(link)
+            if link.upstream not in tasks or link.task not in tasks:
+                self.unknown.append(link)
+            elif link.upstream == link.task:
+                self.own.append(link)
+            else:
+                self._add(link)
         self.successors = self._vertices()
 
-    def _sort_in(self, link: Link) -> None:
-        if link.named not in self.tasks:
-            self.unknown.append(link)
-        elif link.upstream == link.task:
-            self.own.append(link)
-        else:
-            self.links.append(link)
-            if link.kind == "before_complete":
-                return
-            self.incoming[link.task].append(link)
-            self.outgoing[link.upstream].append(link)
-            if link.kind == "after_failure" and self.tasks[link.task].recovers:
-                self.handlers.setdefault(link.upstream, []).append(link.task)
+    def _add(self, link: Link) -> None:
+        kind, upstream, task, _ = link
+        self.links.append(link)
+        if kind == "before_complete":
+            return
+        self.incoming[task].append(link)
+        self.outgoing[upstream].append(link)
+        if kind == "after_failure" and self.tasks[task].recovers:
+            self.handlers.setdefault(upstream, []).append(task)
 
     def _vertices(self) -> list[list[int]]:
         successors: list[list[int]] = []
@@ -118,13 +119,31 @@ class FlowGraph:
 
     def vertex_edges(self, link: Link) -> tuple[tuple[int, int], ...]:
         """The edges between vertices that a link stands for; the start of task `i` is vertex `2i`, its end `2i + 1`."""
+        kind = link.kind
         upstream, task = 2 * self.positions[link.upstream], 2 * self.positions[link.task]
-        if link.kind == "after_start":
+        if kind == "after_start":
             started = (upstream, task)
             return (started, (task + 1, upstream + 1)) if self.tasks[link.upstream].service else (started,)
-        if link.kind == "before_complete":
+        if kind == "before_complete":
             return ((task + 1, upstream + 1),)
         return ((upstream + 1, task),)
+
+    @cached_property
+    def _having(self) -> Mapping[str, list[str]]:
+        having: dict[str, list[str]] = defaultdict(list)
+        for task, spec in self.tasks.items():
+            for key in spec.model_fields_set:
+                having[key].append(task)
+        return having
+
+    def having(self, *keys: str) -> Iterator[tuple[str, TaskSpec]]:
+        """The tasks for which one of `keys` (fields of the model) is given, in file order: most keys stand on few."""
+        if len(keys) == 1:
+            names = self._having.get(keys[0], [])
+        else:
+            names = sorted({name for key in keys for name in self._having.get(key, ())}, key=self.positions.__getitem__)
+        for name in names:
+            yield name, self.tasks[name]
 
     def edges_of(self, task: str) -> list[Link]:
         """The links that `join` counts, each (kind, upstream) once: no arms, no `before_complete`."""

@@ -18,6 +18,7 @@ class Condition:
 
 
 MAYBE = Condition("", frozenset())
+_GATES = ("arm", "after_failure")
 
 
 def skipped_together(graph: FlowGraph) -> list[str]:
@@ -26,6 +27,8 @@ def skipped_together(graph: FlowGraph) -> list[str]:
     A task whose join covers all arms of a branch is not among them (arms that only fail apart), nor one that is skipped
     with its arm anyway, nor a handler; of a chain only the first task is, and none with `join: strict`.
     """
+    if not any(True for _ in graph.having("condition", "branch", "switch", "after_failure", "join")):
+        return []  # nothing is ever skipped
     presence = _Presence(graph)
     found = [task for task in graph.topological() if presence.judge(task)]
     return sorted(found, key=graph.positions.__getitem__)
@@ -43,6 +46,9 @@ class _Presence:
         """Settle the condition of `task`, all before it being settled, and return whether it is skipped together with
         what it waits for."""
         spec = self._graph.tasks[task]
+        if self._is_plain(task):
+            self._of[task] = None
+            return False
         links, arms = self._graph.edges_of(task), self._graph.arms_of(task)
         gate = self._gate(arms) if arms else None
         upstream = self._deciding(links)
@@ -60,6 +66,13 @@ class _Presence:
         if is_handler or strict or is_whole_join:
             return False  # skipped because nothing failed; because it says so; with its branch
         return behind is not None and self._begins_here(upstream)
+
+    def _is_plain(self, task: str) -> bool:
+        """The short way for most tasks: something before it is part of every run, and nothing else decides."""
+        spec, incoming = self._graph.tasks[task], self._graph.incoming[task]
+        if spec.join == "strict" or spec.condition is not None or any(link.kind in _GATES for link in incoming):
+            return False
+        return not incoming or any(self._of.get(link.upstream) is None for link in incoming)
 
     def _deciding(self, links: Sequence[Link]) -> list[str]:
         """What a task waits for, without the recovering handlers of others among it: those only stand in for them."""

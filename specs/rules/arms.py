@@ -82,7 +82,7 @@ class _Branch:
 
 
 def _branches(graph: FlowGraph) -> Iterator[_Branch]:
-    for task, spec in graph.tasks.items():
+    for task, spec in graph.having("branch", "switch"):
         path = (*graph.prefix, task)
         if spec.branch is not None:
             yield _Branch(task, (*path, "branch"), arms=tuple(spec.branch))

@@ -28,7 +28,7 @@ class _Use:
 
 def _uses(context: FlowContext) -> Iterator[_Use]:
     for graph in context.graphs:
-        for task, spec in graph.tasks.items():
+        for task, spec in graph.having("use", "undo"):
             path = (*graph.prefix, task)
             if spec.use is not None:
                 yield _Use(spec.use, path, spec.with_)

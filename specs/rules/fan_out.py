@@ -56,7 +56,7 @@ def _fans(context: FlowContext) -> Iterator[_Fan]:
 
 
 def _of_graph(graph: FlowGraph) -> Iterator[_Fan]:
-    for task, spec in graph.tasks.items():
+    for task, spec in graph.having("fan_out"):
         if spec.fan_out is not None:
             yield _Fan(task, (*graph.prefix, task), spec.fan_out, spec)
 

@@ -40,7 +40,7 @@ def _unknown(context: FlowContext, graph: FlowGraph, path: Path, task: str, verb
 
 
 def _asked(graph: FlowGraph) -> Iterator[tuple[str, Path, str]]:
-    for task, spec in graph.tasks.items():
+    for task, spec in graph.having("retry_upstream"):
         if spec.retry_upstream is not None:
             for index, named in enumerate(spec.retry_upstream.tasks):
                 yield task, (*graph.prefix, task, "retry_upstream", "tasks", index), named
@@ -62,8 +62,11 @@ def waits_for_itself(context: FlowContext) -> Iterator[Diagnostic]:
 def named_twice(context: FlowContext) -> Iterator[Diagnostic]:
     """No list of tasks names the same one twice; `after` and `after_complete` are one list."""
     for graph in context.graphs:
+        links = [*graph.links, *graph.own, *graph.unknown]
+        if len({(link.kind, link.upstream, link.task) for link in links}) == len(links):
+            links = []  # nothing is named twice anywhere, as nearly always
         lists: dict[tuple[object, ...], dict[str, Path]] = defaultdict(dict)
-        for link in (*graph.links, *graph.own, *graph.unknown):
+        for link in links:
             arm = link.path[:-1] if link.kind == "arm" else ()
             yield from _second(context, lists[link.kind, link.writer, arm], link.path, link.named)
         for task, path, named in _asked(graph):
@@ -95,8 +98,9 @@ def _list_name(path: Path) -> str:
 def succeeded_and_failed(context: FlowContext) -> Iterator[Diagnostic]:
     """No task wants all of what it handles to have succeeded too."""
     for graph in context.graphs:
-        for task, links in graph.incoming.items():
-            if len(links) > 1 and any(link.kind == "after_failure" for link in links):
+        for task, _ in graph.having("after_failure"):
+            links = graph.incoming[task]
+            if any(link.kind == "after_failure" for link in links):
                 yield from _contradictions(context, graph, task, links)
 
 
@@ -128,7 +132,7 @@ def _wants_success(graph: FlowGraph, link: Link) -> bool:
 def recovers_nothing(context: FlowContext) -> Iterator[Diagnostic]:
     """A task with `recovers` names the tasks whose failure it makes good."""
     for graph in context.graphs:
-        for task, spec in graph.tasks.items():
+        for task, spec in graph.having("recovers"):
             if spec.recovers and not spec.after_failure:
                 yield context.finding(
                     "FLOW217",

@@ -110,10 +110,8 @@ def _uses(context: FlowContext) -> Iterator[tuple[Path, Field]]:
 
 
 def _in_tasks(graph: FlowGraph, field: Field) -> Iterator[tuple[Path, Field]]:
-    key = field.path[2]
-    for task, spec in graph.tasks.items():
-        if key in spec.model_fields_set:
-            yield from _below(spec, field, field.path[2:], (*graph.prefix, task))
+    for task, spec in graph.having(field.path[2]):
+        yield from _below(spec, field, field.path[2:], (*graph.prefix, task))
 
 
 def _below(part: BaseModel, field: Field, keys: tuple[str, ...], path: Path) -> Iterator[tuple[Path, Field]]:

@@ -15,7 +15,7 @@ def join_wants_too_many(context: FlowContext) -> Iterator[Diagnostic]:
     """A number in `join` is at most the number of edges; arms are a gate before the join and do not count."""
     for graph in context.graphs:
         unclear = _with_refused_edges(graph)
-        for task, spec in graph.tasks.items():
+        for task, spec in graph.having("join"):
             if isinstance(spec.join, int):
                 there_are = len(graph.edges_of(task))
                 if spec.join > there_are and task not in unclear:
@@ -37,7 +37,7 @@ def join_says_nothing(context: FlowContext) -> Iterator[Diagnostic]:
     """`join` is about several edges; `strict` says something about a single one too."""
     for graph in context.graphs:
         unclear = _with_refused_edges(graph)
-        for task, spec in graph.tasks.items():
+        for task, spec in graph.having("join"):
             path = (*graph.prefix, task, "join")
             if "join" not in spec.model_fields_set or spec.join == "strict" or context.places.inherited(path):
                 continue
@@ -52,7 +52,7 @@ def join_says_nothing(context: FlowContext) -> Iterator[Diagnostic]:
 def strict_over_different_arms(context: FlowContext) -> Iterator[Diagnostic]:
     """A strict join does not wait for tasks of which only one can be part of a run."""
     for graph in context.graphs:
-        for task, spec in graph.tasks.items():
+        for task, spec in graph.having("join"):
             if spec.join == "strict":
                 pair = _exclusive_pair(graph, task)
                 if pair is not None:

@@ -32,14 +32,14 @@ def slots_of(flow: FlowSpec, pool: str) -> int:
 def more_slots_than_there_are(context: FlowContext) -> Iterator[Diagnostic]:
     """No task wants more of a pool than the pool has, alone or together with the services it waits on."""
     for graph in context.graphs:
-        for task, spec in graph.tasks.items():
+        for task, spec in graph.having("pool", "use"):
             if spec.pool is not None or spec.use is not None:
                 yield from _too_much(context, graph, task, spec)
 
 
 def _too_much(context: FlowContext, graph: FlowGraph, task: str, spec: TaskSpec) -> Iterator[Diagnostic]:
     beside = {link.upstream for link in graph.incoming[task] if link.kind == "after_start"}
-    services = [name for name in graph.tasks if name in beside and graph.tasks[name].service] if beside else []
+    services = sorted((name for name in beside if graph.tasks[name].service), key=graph.positions.__getitem__)
     for pool, count in wanted_slots(context.flow, spec).items():
         there_are = slots_of(context.flow, pool)
         path = _pool_path(graph, task, spec, pool)
@@ -108,7 +108,7 @@ def _declared_pools(context: FlowContext) -> dict[str, None]:
 
 def _used_pools(context: FlowContext) -> Iterator[tuple[str, Path]]:
     for graph in context.graphs:
-        for task, spec in graph.tasks.items():
+        for task, spec in graph.having("pool"):
             if spec.pool is not None:
                 for pool in [spec.pool] if isinstance(spec.pool, str) else spec.pool:
                     yield pool, _pool_path(graph, task, spec, pool)

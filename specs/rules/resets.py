@@ -33,7 +33,7 @@ class _Request:
 
 def _requests(context: FlowContext) -> Iterator[_Request]:
     for graph in context.graphs:
-        for task, spec in graph.tasks.items():
+        for task, spec in graph.having("retry_upstream"):
             if spec.retry_upstream is not None:
                 yield _Request(graph, task, spec.retry_upstream)
 
@@ -146,7 +146,9 @@ def _held_back(graph: FlowGraph, asking: str) -> set[str]:
 
 def _reads(spec: TaskSpec) -> Iterator[str]:
     """Tasks whose values the expressions of a task look at."""
-    level: list[object] = [value for key, value in spec.model_dump().items() if key not in _NEVER_READ]
+    level: list[object] = [
+        value for key, value in spec.model_dump(exclude_unset=True).items() if key not in _NEVER_READ
+    ]
     while level:
         texts = [part for part in level if isinstance(part, str)]
         yield from (match for text in texts for match in _READ.findall(text))

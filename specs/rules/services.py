@@ -13,7 +13,7 @@ from specs.rules.edits import entry_removal
 def after_a_service(context: FlowContext) -> Iterator[Diagnostic]:
     """A service has no success of its own to wait for: it runs until nothing needs it any more."""
     for graph in context.graphs:
-        for link in graph.links:
+        for link in (link for task, _ in graph.having("service") for link in graph.outgoing[task]):
             if link.kind == "after" and graph.tasks[link.upstream].service:
                 yield context.finding(
                     "FLOW215",
@@ -65,7 +65,7 @@ def start_of_no_service(context: FlowContext) -> Iterator[Diagnostic]:
     """`after_start` waits for readiness only where there is a service; together with `before_complete` on the same task
     it is the way to run beside a task, and meant."""
     for graph in context.graphs:
-        for link in graph.links:
+        for link in (link for task, _ in graph.having("after_start") for link in graph.incoming[task]):
             if link.kind != "after_start" or graph.tasks[link.upstream].service:
                 continue
             if any(edge.task == link.upstream for edge in graph.tasks[link.task].before_complete):
@@ -81,7 +81,7 @@ def start_of_no_service(context: FlowContext) -> Iterator[Diagnostic]:
 def useless_service(context: FlowContext) -> Iterator[Diagnostic]:
     """A service is there for the tasks that wait on its start."""
     for graph in context.graphs:
-        for task, spec in graph.tasks.items():
+        for task, spec in graph.having("service"):
             if spec.service and not any(link.kind == "after_start" for link in graph.outgoing[task]):
                 yield context.finding(
                     "FLOW221",

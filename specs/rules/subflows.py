@@ -1,4 +1,5 @@
-"""Calls of other flows: found, given what they need, not calling back (FLOW250 to 255)."""
+"""Calls of other flows: found, given what they need, not calling back (FLOW250 to 255; what is read
+of them, FLOW256, is checked with the expressions)."""
 
 from __future__ import annotations
 
@@ -10,7 +11,6 @@ from specs.context import FlowContext, Path, Rule
 from specs.diagnostics import Diagnostic
 from specs.literals import argument_misfit
 from specs.model import FlowSpec
-from specs.rules import subflow_outputs
 from specs.suggest import did_you_mean
 
 
@@ -25,7 +25,7 @@ class _Call:
 
 def _calls(context: FlowContext) -> Iterator[_Call]:
     for graph in context.graphs:
-        for task, spec in graph.tasks.items():
+        for task, spec in graph.having("flow", "undo"):
             path = (*graph.prefix, task)
             if spec.flow is not None:
                 yield _Call(spec.flow, path, spec.with_)
@@ -181,5 +181,4 @@ RULES: tuple[Rule, ...] = (
     wrong_parameter,
     calls_in_a_circle,
     nested_too_deep,
-    *subflow_outputs.RULES,
 )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from specs.context import FlowContext, Path, Rule
 from specs.diagnostics import Diagnostic
@@ -33,8 +32,7 @@ _ONLY_BETWEEN_ATTEMPTS = ("delays", "delay", "backoff", "max_delay", "jitter", "
 _OF_A_SINGLE_ATTEMPT = ("errors", "never", "rate_limit")  # these hold for lost and for refused attempts too
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
+class _Task(NamedTuple):
     """A task and its path."""
 
     id: str
@@ -42,15 +40,16 @@ class _Task:
     spec: TaskSpec
 
 
-def _tasks(context: FlowContext) -> Iterator[_Task]:
+def _tasks(context: FlowContext, *keys: str) -> Iterator[_Task]:
+    """The tasks that have one of `keys`."""
     for graph in context.graphs:
-        for task, spec in graph.tasks.items():
+        for task, spec in graph.having(*keys):
             yield _Task(task, (*graph.prefix, task), spec)
 
 
 def _retries(context: FlowContext) -> Iterator[tuple[Path, RetrySpec]]:
     """Every retry that is written on a task or its `undo`, with its path."""
-    for task in _tasks(context):
+    for task in _tasks(context, "retry", "undo"):
         if task.spec.retry is not None:
             yield (*task.path, "retry"), task.spec.retry
         if task.spec.undo is not None and task.spec.undo.retry is not None:
@@ -59,7 +58,7 @@ def _retries(context: FlowContext) -> Iterator[tuple[Path, RetrySpec]]:
 
 def timeout_past_deadline(context: FlowContext) -> Iterator[Diagnostic]:
     """One attempt is not given more time than all of them together."""
-    for task in _tasks(context):
+    for task in _tasks(context, "deadline"):
         timeout, deadline = task.spec.timeout, task.spec.deadline
         if isinstance(timeout, timedelta) and deadline is not None and timeout > deadline:
             yield context.finding(
@@ -75,7 +74,7 @@ def timeout_past_deadline(context: FlowContext) -> Iterator[Diagnostic]:
 
 def attempts_past_deadline(context: FlowContext) -> Iterator[Diagnostic]:
     """The attempts that a retry allows fit into the task's `deadline`."""
-    for task in _tasks(context):
+    for task in _tasks(context, "deadline"):
         retry, deadline = task.spec.retry, task.spec.deadline
         if retry is None or deadline is None or retry.budget is not None:
             continue
@@ -195,7 +194,7 @@ def _error_lists(context: FlowContext) -> Iterator[tuple[Path, list[str], bool]]
             yield (*path, "errors"), retry.errors, True
         if retry.never is not None:
             yield (*path, "never"), retry.never, False
-    for task in _tasks(context):
+    for task in _tasks(context, "retry_upstream"):
         if task.spec.retry_upstream is not None:
             yield (*task.path, "retry_upstream", "errors"), task.spec.retry_upstream.errors, False
 
@@ -219,7 +218,7 @@ def never_covers_errors(context: FlowContext) -> Iterator[Diagnostic]:
 
 def repeat_past_deadline(context: FlowContext) -> Iterator[Diagnostic]:
     """The rounds of `repeat` fit into the task's `deadline`."""
-    for task in _tasks(context):
+    for task in _tasks(context, "repeat"):
         repeat, deadline = task.spec.repeat, task.spec.deadline
         if repeat is None or deadline is None:
             continue
@@ -238,7 +237,7 @@ def repeat_past_deadline(context: FlowContext) -> Iterator[Diagnostic]:
 
 def holds_no_pool(context: FlowContext) -> Iterator[Diagnostic]:
     """`retry_after: pool` is written where there is a pool to hold."""
-    for task in _tasks(context):
+    for task in _tasks(context, "retry"):
         path = (*task.path, "retry", "retry_after")
         holds = task.spec.retry is not None and task.spec.retry.retry_after == "pool"
         if holds and not wanted_slots(context.flow, task.spec) and not context.places.inherited(path):
@@ -252,7 +251,7 @@ def holds_no_pool(context: FlowContext) -> Iterator[Diagnostic]:
 
 def silent_losses(context: FlowContext) -> Iterator[Diagnostic]:
     """Items that may all fail leave dead letters at least."""
-    for task in _tasks(context):
+    for task in _tasks(context, "fan_out"):
         fan_out = task.spec.fan_out
         if fan_out is not None and task.spec.dead_letter is False and _is_everything(fan_out.tolerate):
             yield context.finding(
