@@ -8,6 +8,8 @@ from engine.drawing.model import Node, Shape
 TITLE_LENGTH = 48
 NOTE_LENGTH = 44
 LABEL_LENGTH = 36
+CHOICE_LENGTH = 24
+"""A diamond is twice as wide as its text."""
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
@@ -20,7 +22,8 @@ def headline(node: Node) -> str:
 def details(node: Node) -> list[str]:
     """Small print under the headline: the kind, unless the outline or a note says it already, and the notes."""
     kind = {Shape.CHOICE: "", Shape.FLOW: "", Shape.SERVICE: f"service, {node.kind}"}.get(node.shape, node.kind)
-    return [text for text in (clean(text, NOTE_LENGTH) for text in (kind, *node.notes)) if text]
+    length = CHOICE_LENGTH if node.shape is Shape.CHOICE else NOTE_LENGTH
+    return [text for text in (clean(text, length) for text in (kind, *node.notes)) if text]
 
 
 def state_text(node: Node) -> str:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from engine.plan import BranchAction, EdgeKind, FanOut, FlowAction, Plan, PlanTask, SwitchAction
+from engine.drawing.facts import arm_labels, notes_of, size_of
+from engine.plan import BranchAction, EdgeKind, FlowAction, Plan, PlanTask, SwitchAction
 from engine.states import TaskState
-from specs.expressions import ListValue
 from specs.model.values import format_duration
 
 EXPANDED_NODES = 2_000
@@ -130,25 +130,6 @@ def draw(plan: Plan, states: Mapping[str, NodeState] | None = None, *, expand_ch
     return Drawing(plan.name, tuple(nodes), tuple(links), tuple(groups), plan.waves)
 
 
-def size_of(task: PlanTask) -> str | None:
-    """How many instances a fan-out has as far as the plan tells: `12`, `≤12` when a filter may drop some, or `n`; `None`
-    for a task without one. An undo goes through the items that will have succeeded, so their number is not known."""
-    fan_out = task.fan_out
-    if fan_out is None:
-        return None
-    length = None if task.id.startswith("undo.") else _length(fan_out)
-    if length is None:
-        return "n"
-    instances = -(-length // max(fan_out.batch, 1))
-    return str(instances) if fan_out.where is None else f"≤{instances}"
-
-
-def _length(fan_out: FanOut) -> int | None:
-    if fan_out.literal is not None:
-        return len(fan_out.literal)
-    return len(fan_out.items.elements) if isinstance(fan_out.items, ListValue) else None
-
-
 def nested(groups: Sequence[Group]) -> Iterator[tuple[int, Group] | None]:
     """Each group with its number as it opens, and `None` as it closes, inner ones within outer ones."""
     inner: dict[str | None, list[tuple[int, Group]]] = {}
@@ -173,7 +154,7 @@ def _node(task: PlanTask, id_: str, states: Mapping[str, NodeState]) -> Node:
         kind=task.kind,
         shape=_shape(task),
         size=size_of(task),
-        notes=tuple(_notes(task)),
+        notes=tuple(notes_of(task)),
         state=states.get(id_),
     )
 
@@ -193,24 +174,6 @@ def _shape(task: PlanTask) -> Shape:
     if isinstance(task.action, BranchAction | SwitchAction):
         return Shape.CHOICE
     return Shape.PAUSE if task.kind in ("approval", "wait") else Shape.TASK
-
-
-def _notes(task: PlanTask) -> Iterator[str]:
-    """What decides whether the task runs and what its failure means, beside its edges."""
-    if task.condition is not None:
-        yield f"if {task.condition.text}"
-    if task.join != "all":
-        yield f"join {task.join}"
-    if isinstance(task.action, FlowAction):
-        yield f"flow {task.action.flow}"
-    if isinstance(task.action, SwitchAction):
-        yield f"switch {task.action.value.text}"
-    if task.allow_failure:
-        yield "failure allowed"
-    if task.retry.attempts > 1:
-        yield f"{task.retry.attempts} attempts"
-    if task.repeat is not None:
-        yield f"repeated until {task.repeat.until.text}"
 
 
 # --- links ------------------------------------------------------------------------------------------------------------
@@ -252,23 +215,6 @@ def _edge_label(plan: Plan, task: PlanTask, kind: EdgeKind, upstream: str) -> st
             return "failed, recovers" if task.recovers else "failed"
         case EdgeKind.ARM:
             return " or ".join(arm_labels(plan.tasks[upstream], task.id)) or None
-
-
-def arm_labels(choice: PlanTask, target: str) -> tuple[str, ...]:
-    """What takes `target` in a branch or a switch: conditions, `case "x"`, `else` or `default`, in order."""
-    if isinstance(choice.action, BranchAction):
-        named = (arm.condition for arm in choice.action.arms if target in arm.tasks)
-        return tuple("else" if condition is None else condition.text for condition in named)
-    if isinstance(choice.action, SwitchAction):
-        cases = [f"case {_case(value)}" for value, tasks in choice.action.cases if target in tasks]
-        return (*cases, "default") if target in (choice.action.default or ()) else tuple(cases)
-    return ()
-
-
-def _case(value: str | int | float | bool) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 # --- groups -----------------------------------------------------------------------------------------------------------

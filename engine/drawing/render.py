@@ -19,7 +19,7 @@ from engine.drawing.model import Drawing
 from engine.errors import DrawingUnavailable
 
 LARGEST = 1_500
-"""Nodes, and twice as many links, past which `dot` takes longer than anybody waits."""
+"""Nodes, and four times as many links, past which `dot` takes longer than anybody waits."""
 
 TIME_LIMIT_S = 60.0
 TEXT_FORMATS = "`--format dot`, `mermaid`, `json` or `text`"
@@ -32,7 +32,7 @@ def render(drawing: Drawing, format: Literal["svg", "png"], *, program: str = "d
     Raises:
         DrawingUnavailable: the program is missing, fails or takes over `TIME_LIMIT_S`, or the drawing is too large.
     """
-    if len(drawing.nodes) > LARGEST or len(drawing.links) > 2 * LARGEST:
+    if len(drawing.nodes) > LARGEST or len(drawing.links) > 4 * LARGEST:
         raise DrawingUnavailable(
             f"a picture of {len(drawing.nodes):,} nodes and {len(drawing.links):,} links is too large to lay out",
             hint="use `--format dot` or `json`, or `text` for a summary",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from engine.calendar import next_fires
-from engine.drawing.model import arm_labels, size_of
+from engine.drawing.facts import arm_labels, size_of
 from engine.forecast.certainty import Certainty, certainty
 from engine.forecast.critical import critical_path
 from engine.forecast.model import Forecast, Need, ParameterForecast, Source, StartForecast, TaskForecast

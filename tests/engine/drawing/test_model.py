@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine.drawing.model import EXPANDED_NODES, Drawing, Link, LinkKind, NodeState, Shape, draw, nested, size_of
+from engine.drawing.facts import size_of
+from engine.drawing.model import EXPANDED_NODES, Drawing, Link, LinkKind, NodeState, Shape, draw, nested
 from engine.drawing.palette import LOOKS
 from engine.plan import FanOut
 from engine.states import TaskState
