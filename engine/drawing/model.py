@@ -54,11 +54,6 @@ class LinkKind(StrEnum):
     UNDO = "undo"
     CHILD = "child"
 
-    @property
-    def goes_back(self) -> bool:
-        """Whether the link may run against the order of the graph, so that a layout must not follow it."""
-        return self in (LinkKind.BEFORE_COMPLETE, LinkKind.RETRY_UPSTREAM)
-
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -109,11 +104,6 @@ class Drawing:
     links: tuple[Link, ...]
     groups: tuple[Group, ...]
     waves: tuple[tuple[str, ...], ...]
-
-    @property
-    def has_states(self) -> bool:
-        """Whether the picture shows a run rather than a plan."""
-        return any(node.state is not None for node in self.nodes)
 
 
 def draw(plan: Plan, states: Mapping[str, NodeState] | None = None, *, expand_children: bool = False) -> Drawing:

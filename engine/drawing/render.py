@@ -23,7 +23,6 @@ LARGEST = 1_500
 
 TIME_LIMIT_S = 60.0
 TEXT_FORMATS = "`--format dot`, `mermaid`, `json` or `text`"
-FORMATS = ("svg", "png")
 
 
 def render(drawing: Drawing, format: Literal["svg", "png"], *, program: str = "dot") -> bytes:  # noqa: A002 - as in DOT
