@@ -24,6 +24,7 @@ import types
 import typing
 
 _LENGTH = struct.Struct(">I")
+_PID = os.getpid()
 _STOPPED = False
 
 
@@ -35,6 +36,7 @@ def main() -> None:
     """Serve calls until the engine closes the socket."""
     end = socket.socket(fileno=int(sys.argv[1]))
     end.set_inheritable(False)
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     sys.path.insert(0, sys.argv[2])
     sys.argv = [""]
     while (received := _receive(end)) is not None:
@@ -46,10 +48,7 @@ def main() -> None:
 
 def _serve(request: dict[str, typing.Any], descriptors: list[int]) -> bytes:
     _redirect(descriptors)
-    streams = sys.stdout, sys.stderr
-    for stream in streams:
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    streams = sys.stdout, sys.stderr = _open_stream(1), _open_stream(2)
     signal.signal(signal.SIGTERM, _be_stopped)
     try:
         answer = _answer(request)
@@ -60,7 +59,8 @@ def _serve(request: dict[str, typing.Any], descriptors: list[int]) -> bytes:
     for stream in {*streams, sys.stdout, sys.stderr}:
         with contextlib.suppress(Exception):
             stream.flush()
-    sys.stdout, sys.stderr = streams
+    if os.getpid() != _PID:
+        os._exit(1 if "error" in answer else 0)  # a process that the callable forked and that came back to us
     null = os.open(os.devnull, os.O_RDWR)
     _redirect([null, os.dup(null)])
     answer["tainted"] = threading.active_count() > 1  # a thread of this call would run on in the next
@@ -83,7 +83,8 @@ def _answer(request: dict[str, typing.Any]) -> dict[str, typing.Any]:
         name, message = error.args
         return {"error": {"kind": "error", "name": name, "message": message}}
     except BaseException as error:  # noqa: BLE001 - it is the flow author's code
-        _print_traceback(error)
+        if not isinstance(error, SystemExit):
+            _print_traceback(error)
         return {"error": _describe(error, target)}
     return _encode(value, target, request["limit_bytes"])
 
@@ -206,6 +207,11 @@ def _print_traceback(error: BaseException) -> None:
 
 
 # --- messages -----------------------------------------------------------------------------------------------------------
+
+
+def _open_stream(descriptor: int) -> typing.TextIO:
+    # A new one for each call: an old one believes that its descriptor is still the kind of file it was.
+    return open(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _redirect(descriptors: list[int]) -> None:

@@ -1,0 +1,133 @@
+"""A runner on a real reactor, and what a test needs to make an attempt and see how it ends."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from engine.attempts import AttemptEnded, AttemptFiles, AttemptKey, CommandWork, Launch, ScriptWork, Work
+from engine.outcomes import Outcome
+from engine.reactor import SelectorReactor
+from engine.runners.local import LocalRunner
+from specs.model.parts import OutputSpec
+
+PATH = "/usr/local/bin:/usr/bin:/bin"
+PATIENCE_S = 30.0
+
+
+class Bench:
+    """Makes attempts in a folder of its own and waits for their ends."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.folder = folder
+        self.reactor = SelectorReactor()
+        self.runner = LocalRunner(self.reactor, **options)
+        self.outcomes: dict[AttemptKey, Outcome] = {}
+        self._count = 0
+        self.run_dir = folder / "work"
+        self.run_dir.mkdir()
+
+    def launch(self, work: Work, **fields: Any) -> Launch:
+        self._count += 1
+        own = self.folder / f"attempt-{self._count}"
+        tmp = own / "tmp"
+        tmp.mkdir(parents=True)
+        files = AttemptFiles(
+            work=self.run_dir,
+            own=own,
+            tmp=tmp,
+            log=own / "log",
+            output=own / "output",
+            output_json=own / "output.json",
+            control=own / "control.json",
+            progress=own / "progress",
+        )
+        env = {
+            "PATH": PATH,
+            "FLOW_OUTPUT": str(files.output),
+            "FLOW_OUTPUT_JSON": str(files.output_json),
+            "FLOW_CONTROL": str(files.control),
+            "FLOW_TMP": str(tmp),
+            **fields.pop("env", {}),
+        }
+        key = AttemptKey("run-1", f"task_{self._count}", None, 1, 1)
+        return Launch(key=key, work=work, files=files, env=env, workdir=fields.pop("workdir", self.run_dir), **fields)
+
+    def start(self, work: Work, **fields: Any) -> Launch:
+        launch = self.launch(work, **fields)
+        self.runner.start(launch)
+        return launch
+
+    def run(self, work: Work, **fields: Any) -> Outcome:
+        return self.end_of(self.start(work, **fields))
+
+    def script(self, text: str, **fields: Any) -> Outcome:
+        return self.run(ScriptWork(text, fields.pop("shell", "sh")), **fields)
+
+    def command(self, *argv: str, **fields: Any) -> Outcome:
+        return self.run(CommandWork(argv), **fields)
+
+    def end_of(self, launch: Launch) -> Outcome:
+        self.turn_until(lambda: launch.key in self.outcomes)
+        return self.outcomes[launch.key]
+
+    def stop(self, launch: Launch, *, grace_s: float = 5.0) -> None:
+        self.runner.stop(launch.key, grace=timedelta(seconds=grace_s))
+
+    def turn_until(self, condition: Any) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < until, "nothing happened for too long"
+            for report in self.reactor.wait(0.05):
+                assert isinstance(report, AttemptEnded)
+                assert report.key not in self.outcomes, "an attempt was reported twice"
+                self.outcomes[report.key] = report.outcome
+
+    def close(self) -> None:
+        self.runner.close()
+        self.reactor.close()
+
+
+def log_of(launch: Launch) -> str:
+    """What the attempt has written."""
+    return launch.files.log.read_text() if launch.files.log.exists() else ""
+
+
+def declared(**outputs: Mapping[str, Any] | str) -> dict[str, OutputSpec]:
+    """Outputs as a flow declares them; a text is a type."""
+    return {
+        name: OutputSpec.model_validate({"type": spec} if isinstance(spec, str) else spec)
+        for name, spec in outputs.items()
+    }
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def open_descriptors() -> int:
+    """How many descriptors this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def zombies() -> list[int]:
+    """Our children that have ended and that nobody has waited for."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if fields[0] == "Z" and int(fields[1]) == os.getpid():
+                found.append(int(folder.name))
+    return found
