@@ -143,6 +143,9 @@ def _part(text: str, field: Field, start: int) -> set[int]:
 
 
 def _ordered(text: str, field: Field, start: int, first: int, last: int, *, is_range: bool) -> tuple[int, int]:
+    if is_range and first == last:
+        # schedulers disagree: some read such a range as the whole field
+        raise _refused(f"the range `{text}` in {field.name} is a single value", text, start, f"write `{first}`")
     if is_range and last == 0 and field.greatest == 7:
         last = 7  # `mon-sun`: the Sunday at the end of the week
     if first > last:

@@ -21,10 +21,9 @@ def nearest_zone(name: str) -> str | None:
     folded = name.strip().casefold().replace(" ", "_")
     if not folded or len(folded) > 64:
         return None
-    for zone in zone_names():
-        if folded in (zone.casefold(), zone.casefold().rpartition("/")[2]):
-            return zone
-    return nearest(name, zone_names())
+    same = next((zone for zone in zone_names() if zone.casefold() == folded), None)
+    city = next((zone for zone in zone_names() if zone.casefold().rpartition("/")[2] == folded), None)
+    return same or city or nearest(name, zone_names())
 
 
 @cache

@@ -8,28 +8,9 @@ from dataclasses import dataclass, field
 from specs.check import Checked, check_file
 from specs.context import ActionSpec
 from specs.diagnostics import Diagnostic
-from specs.files import FileProblem
+from tests.specs.projects import MemoryFiles, applied
 
 HEAD = "version: 1\n"
-
-
-class FilesOf:
-    """Files by path, in memory; the project root is the top."""
-
-    def __init__(self, files: Mapping[str, str]) -> None:
-        self._files = files
-
-    def read(self, path: str) -> bytes:
-        if path not in self._files:
-            raise FileProblem("it does not exist")
-        return self._files[path].encode()
-
-    def root_of(self, path: str) -> str:
-        return ""
-
-    def siblings(self, path: str) -> list[str]:
-        folder = path.rpartition("/")[0]
-        return sorted(name.rpartition("/")[2] for name in self._files if name.rpartition("/")[0] == folder)
 
 
 @dataclass
@@ -53,7 +34,7 @@ def check(text: str, *, catalogue: Signatures | None = None, **others: str) -> C
     """Check `text` as `flow.yaml`; `others` are files beside it, `.yaml` added to their names."""
     files = {"flow.yaml": text if text.startswith("version") else HEAD + text}
     files |= {f"{name}.yaml": HEAD + content for name, content in others.items()}
-    return check_file("flow.yaml", FilesOf(files), catalogue=catalogue)
+    return check_file("flow.yaml", MemoryFiles(files), catalogue=catalogue)
 
 
 def found(text: str, code: str, *, catalogue: Signatures | None = None, **others: str) -> list[Diagnostic]:
@@ -82,7 +63,4 @@ def marked(finding: Diagnostic) -> str:
 def fixed(finding: Diagnostic) -> str:
     """The file after the finding's fix."""
     assert finding.fix is not None
-    text = finding.place.source.text
-    for edit in sorted(finding.fix.edits, key=lambda edit: -edit.place.start):
-        text = text[: edit.place.start] + edit.text + text[edit.place.end :]
-    return text
+    return applied(finding.place.source.text, finding.fix)
