@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from engine.commands import Cancel
 from engine.deciding.decision import Decision
 from engine.deciding.ending import after_item, cancel_unit, conclude, fail_finally, is_held, release
-from engine.deciding.starting import consider
+from engine.deciding.starting import consider, may_start
 from engine.deciding.undoing import begin_next_undo
 from engine.edges import recovery
 from engine.events import (
@@ -61,14 +61,14 @@ def propagate(d: Decision) -> None:
     """Follow every consequence until nothing more follows from what has happened."""
     run = d.run
     while not run.state.is_final:
-        if run.dirty:
-            names, run.dirty = run.dirty, []
-            for name in dict.fromkeys(names):
-                consider(d, name)
-        elif run.settled:
+        if run.settled:  # first: what has failed may drain the run, and then less is to be started
             names, run.settled = run.settled, []
             for name in names:
                 _after_end_of(d, name)
+        elif run.dirty:
+            names, run.dirty = run.dirty, []
+            for name in dict.fromkeys(names):
+                consider(d, name)
         elif not _advance(d):
             return
 
@@ -231,7 +231,7 @@ def cancel(d: Decision, command: Cancel) -> None:
     """End the run; a second cancel, or `force`, ends cleanup, undo and hooks, too."""
     run = d.run
     if run.draining in ("cancelled", "timed_out") or run.phase in ("undo", "hooks"):
-        _hurry(d)
+        hurry(d, everything=True)
         return
     if run.state in (RunState.QUEUED, RunState.SCHEDULED):
         d.emit(RunStarted(d.now))
@@ -239,7 +239,7 @@ def cancel(d: Decision, command: Cancel) -> None:
     if not run.phase:
         _enter(d, "main", d.plan.main)
     if command.force:
-        _hurry(d)
+        hurry(d, everything=True)
 
 
 def drain(d: Decision, reason: str, *, stops: bool, by: str | None = None, note: str | None = None) -> None:
@@ -249,8 +249,9 @@ def drain(d: Decision, reason: str, *, stops: bool, by: str | None = None, note:
     for asking, members, _ in waiting:
         _abandon_reset(d, asking, members)
     for name, item, unit in list(_units(d)):
-        if unit.state is S.QUEUED and unit.attempt == 0 and not d.run.tasks[name].cleanup:
-            d.emit(TaskCancelled(d.now, name, item))
+        if unit.state is S.QUEUED and unit.attempt == 0:
+            if not may_start(d, name):
+                d.emit(TaskCancelled(d.now, name, item))
         elif stops and not d.run.tasks[name].cleanup:
             cancel_unit(d, name, item, reason="cancelled")
     for name in d.plan.main:
@@ -287,10 +288,10 @@ def _abandon_reset(d: Decision, asking: str, members: tuple[str, ...]) -> None:
             fail_finally(d, asking, index, item.failure or Failure("exit", "its ancestors do not run again"))
 
 
-def _hurry(d: Decision) -> None:
-    """End cleanup, undo and hooks: whatever still runs is stopped, whatever would start is cancelled."""
+def hurry(d: Decision, *, everything: bool) -> None:
+    """End cleanup, and with `everything` undo and hooks: what still runs is stopped, what would start is cancelled."""
     if not d.run.hurried_everything:
-        d.emit(RunHurried(d.now, everything=True))
+        d.emit(RunHurried(d.now, everything=everything))
     for name, task in d.run.tasks.items():
         if task.state.is_final or task.state in (S.PENDING, S.COMPLETING):
             continue

@@ -7,13 +7,12 @@ from collections.abc import Callable
 
 from engine.deciding.decision import Decision
 from engine.deciding.ending import after_item, conclude, fail_finally, is_suspended, succeed
-from engine.deciding.lifecycle import drain, start
+from engine.deciding.lifecycle import drain, hurry, start
 from engine.deciding.resets import apply_resets
 from engine.events import (
     AttemptFinished,
     AttemptStopping,
     EdgeTimedOut,
-    RunHurried,
     TaskCancelled,
     TaskFailed,
     TaskQueued,
@@ -47,7 +46,7 @@ def _run_timeout(d: Decision, timer: Timer) -> None:
 
 def _cleanup(d: Decision, timer: Timer) -> None:
     if d.run.draining is not None and not d.run.hurried and d.run.phase in ("start", "main"):
-        d.emit(RunHurried(d.now, everything=False))
+        hurry(d, everything=False)
 
 
 def _retry(d: Decision, timer: Timer) -> None:
