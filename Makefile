@@ -1,0 +1,28 @@
+# Everything a clone needs, one word each. Every target sets up what it needs first and may be repeated.
+
+.PHONY: help setup demo test test-slow check format clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup:  ## Make .venv with flowctl and the tools of development; quiet when nothing is to do
+	@.ci/setup
+
+demo: setup  ## Run the example on real data: report, durations, picture
+	@.ci/demo
+
+test: setup  ## Run the tests
+	@.venv/bin/pytest -n 2 --dist loadgroup -m "not slow"
+
+test-slow: setup  ## Run the tests that take long
+	@.ci/slow
+
+check: setup  ## Format, lint, types, import contracts, documentation
+	@.ci/check
+
+format: setup  ## Rewrite the code in the one format
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+clean:  ## Delete what the other targets made, .venv included
+	@rm -rf .venv .venv.lock .demo demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
