@@ -7,7 +7,7 @@ out only after the event that calls for it is durable.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -65,9 +65,9 @@ class Waiter(Protocol):
 
 
 class Observer(Protocol):
-    """Is told of events, in order, after they are durable."""
+    """Is told of each event after it is durable, in the order in which all runs of the engine were decided."""
 
-    def __call__(self, plan: Plan, run: Run, first_seq: int, events: Sequence[Event]) -> None: ...
+    def __call__(self, run_id: str, seq: int, event: Event) -> None: ...
 
 
 @dataclass(slots=True)
@@ -106,6 +106,7 @@ class Engine:
         self._admission = Admission(slots=parts.slots)
         self._commands: deque[tuple[str, Command]] = deque()
         self._asked: deque[tuple[str, Cancel]] = deque()
+        self._untold: list[tuple[_Driven, int, Event]] = []
 
     # --- what callers do ------------------------------------------------------------------------------------------------
 
@@ -150,6 +151,7 @@ class Engine:
         self._driven[run_id] = driven
         evolve(plan, driven.run, event)
         driven.events.append(event)
+        self._untold.append((driven, driven.run.seq, event))
         self._commands.append((run_id, Start()))
 
     def _tick(self) -> None:
@@ -174,8 +176,10 @@ class Engine:
         if driven is None:
             return
         events = decide(driven.plan, driven.run, command, now=self._parts.clock.now(), random=self._parts.random)
+        first = driven.run.seq - len(events) + 1
         driven.events.extend(events)
-        for event in events:
+        for offset, event in enumerate(events):
+            self._untold.append((driven, first + offset, event))
             self._note(driven, event)
 
     def _note(self, driven: _Driven, event: Event) -> None:
@@ -296,12 +300,13 @@ class Engine:
         if not changed:
             return
         self._parts.store.commit([self._batch(driven) for driven in changed])
+        decided, self._untold = self._untold, []
         for driven in changed:
-            events, driven.events = driven.events, []
-            for event in events:
-                self._act(driven, event)
+            driven.events = []
+        for driven, seq, event in decided:
+            self._act(driven, event)
             for observer in self._observers:
-                observer(driven.plan, driven.run, driven.run.seq - len(events) + 1, events)
+                observer(driven.run.id, seq, event)
         for driven in changed:
             if driven.run.state.is_final and driven.run.parent_run is not None:
                 del self._driven[driven.run.id]

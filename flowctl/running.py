@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,15 +112,14 @@ class _Telling:
         self._view = view
         self._on_event = on_event
 
-    def __call__(self, plan: Plan, run: Run, first_seq: int, events: Sequence[Event]) -> None:  # noqa: ARG002 - protocol
+    def __call__(self, run_id: str, seq: int, event: Event) -> None:
         from engine.projection import event_row
         from flowctl.records import event_object
 
-        for offset, event in enumerate(events):
-            row = event_row(run.id, first_seq + offset, event)
-            if self._on_event is not None:
-                self._on_event(row)
-            self._view.on_event(run.id, event_object(row))
+        row = event_row(run_id, seq, event)
+        if self._on_event is not None:
+            self._on_event(row)
+        self._view.on_event(run_id, event_object(row))
 
 
 @contextmanager
