@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from specs.context import FlowContext, Path, Rule
 from specs.cron import CronError, parse_cron
@@ -156,6 +155,8 @@ def _instant(text: str | None, zone: str | None) -> datetime | None:
     instant = parse_instant_text(text) if text is not None else None
     if instant is None or (zone is not None and not is_zone(zone)):
         return None
+    from zoneinfo import ZoneInfo  # only where a zone is written
+
     try:
         return (instant if instant.tzinfo else instant.replace(tzinfo=ZoneInfo(zone or "UTC"))).astimezone(UTC)
     except OverflowError:  # the first or the last day there is, in another zone

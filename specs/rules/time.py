@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -47,13 +47,18 @@ def _tasks(context: FlowContext, *keys: str) -> Iterator[_Task]:
             yield _Task(task, (*graph.prefix, task), spec)
 
 
-def _retries(context: FlowContext) -> Iterator[tuple[Path, RetrySpec]]:
-    """Every retry that is written on a task or its `undo`, with its path."""
+def retries(context: FlowContext) -> Iterator[Diagnostic]:
+    """Every retry of a task or its `undo` says something, and nothing that contradicts itself."""
     for task in _tasks(context, "retry", "undo"):
-        if task.spec.retry is not None:
-            yield (*task.path, "retry"), task.spec.retry
-        if task.spec.undo is not None and task.spec.undo.retry is not None:
-            yield (*task.path, "undo", "retry"), task.spec.undo.retry
+        undo = task.spec.undo
+        written = (
+            ((*task.path, "retry"), task.spec.retry),
+            ((*task.path, "undo", "retry"), undo.retry if undo else None),
+        )
+        for path, retry in written:
+            if retry is not None:
+                for check in _RETRY_CHECKS:
+                    yield from check(context, path, retry)
 
 
 def timeout_past_deadline(context: FlowContext) -> Iterator[Diagnostic]:
@@ -78,7 +83,7 @@ def attempts_past_deadline(context: FlowContext) -> Iterator[Diagnostic]:
         retry, deadline = task.spec.retry, task.spec.deadline
         if retry is None or deadline is None or retry.budget is not None:
             continue
-        attempts = _of(retry, "attempts") or 1
+        attempts = _of(retry, "attempts", 1)
         timeout = task.spec.timeout if isinstance(task.spec.timeout, timedelta) else timedelta()
         if attempts > 1 and timeout <= deadline:
             longest = _longest(retry, attempts, timeout)
@@ -110,9 +115,9 @@ def _delay_s(retry: RetrySpec, number: int) -> float:
     delays = _delays(retry)
     if delays:
         return delays[min(number, len(delays)) - 1].total_seconds()
-    delay: timedelta = _of(retry, "delay") or DEFAULT_DELAY
-    most: timedelta = _of(retry, "max_delay") or DEFAULT_MAX_DELAY
-    backoff = float(_of(retry, "backoff") or DEFAULT_BACKOFF)
+    delay: timedelta = _of(retry, "delay", DEFAULT_DELAY)
+    most: timedelta = _of(retry, "max_delay", DEFAULT_MAX_DELAY)
+    backoff = float(_of(retry, "backoff", DEFAULT_BACKOFF))
     try:
         return min(most.total_seconds(), delay.total_seconds() * backoff ** (number - 1))
     except OverflowError:
@@ -126,91 +131,90 @@ def _delays(retry: RetrySpec) -> list[timedelta] | None:
     return _PRESETS[retry.preset].delays
 
 
-def _of(retry: RetrySpec, field: str) -> Any:
-    """A field as written, else as the preset has it, else `None`."""
-    written = getattr(retry, field)
-    return getattr(_PRESETS[retry.preset], field) if written is None and retry.preset is not None else written
+def _of(retry: RetrySpec, field: str, default: Any) -> Any:
+    """A field as written, else as the preset has it, else `default`."""
+    value = getattr(retry, field)
+    if value is None and retry.preset is not None:
+        value = getattr(_PRESETS[retry.preset], field)
+    return default if value is None else value
 
 
 def _spread(retry: RetrySpec) -> float:
     """By how much jitter may lengthen a delay."""
-    jitter = str(_of(retry, "jitter") or DEFAULT_JITTER)
+    jitter = str(_of(retry, "jitter", DEFAULT_JITTER))
     percent = jitter.removesuffix("%")
     return 1 + min(float(percent), 100.0) / 100 if jitter.endswith("%") and percent.isdecimal() else 1.0
 
 
-def max_delay_below_delay(context: FlowContext) -> Iterator[Diagnostic]:
+def _max_delay_below_delay(context: FlowContext, path: Path, retry: RetrySpec) -> Iterator[Diagnostic]:
     """The longest delay is not shorter than the first."""
-    for path, retry in _retries(context):
-        if retry.delay is None or retry.delays is not None:
-            continue
-        most: timedelta = _of(retry, "max_delay") or DEFAULT_MAX_DELAY
-        if most < retry.delay:
-            written = retry.max_delay is not None
-            yield context.finding(
-                "FLOW522",
-                (*path, "max_delay" if written else "delay"),
-                f"`max_delay` {format_duration(most)}{'' if written else ', the default,'} is below `delay`"
-                f" {format_duration(retry.delay)}",
-                help="no wait is longer than `max_delay`; raise it or lower `delay`",
-            )
+    if retry.delay is None or retry.delays is not None:
+        return
+    most: timedelta = _of(retry, "max_delay", DEFAULT_MAX_DELAY)
+    if most < retry.delay:
+        written = retry.max_delay is not None
+        yield context.finding(
+            "FLOW522",
+            (*path, "max_delay" if written else "delay"),
+            f"`max_delay` {format_duration(most)}{'' if written else ', the default,'} is below `delay`"
+            f" {format_duration(retry.delay)}",
+            help="no wait is longer than `max_delay`; raise it or lower `delay`",
+        )
 
 
-def retry_does_nothing(context: FlowContext) -> Iterator[Diagnostic]:
+def _retry_does_nothing(context: FlowContext, path: Path, retry: RetrySpec) -> Iterator[Diagnostic]:
     """A retry that says how to wait between attempts allows more than one."""
-    for path, retry in _retries(context):
-        attempts = retry.attempts if retry.attempts is not None or retry.preset is None else 2
-        if attempts not in (None, 1) or any(getattr(retry, key) is not None for key in _OF_A_SINGLE_ATTEMPT):
-            continue
-        written = [key for key in _ONLY_BETWEEN_ATTEMPTS if getattr(retry, key) is not None]
-        if any(not context.places.inherited((*path, key)) for key in written):
-            yield context.finding(
-                "FLOW523",
-                path,
-                "`retry` with one attempt does nothing",
-                key=True,
-                help="`attempts` counts the first one too: write `attempts: 2` or more",
-            )
+    attempts = retry.attempts if retry.attempts is not None or retry.preset is None else 2
+    if attempts not in (None, 1) or any(getattr(retry, key) is not None for key in _OF_A_SINGLE_ATTEMPT):
+        return
+    written = [key for key in _ONLY_BETWEEN_ATTEMPTS if getattr(retry, key) is not None]
+    if any(not context.places.inherited((*path, key)) for key in written):
+        yield context.finding(
+            "FLOW523",
+            path,
+            "`retry` with one attempt does nothing",
+            key=True,
+            help="`attempts` counts the first one too: write `attempts: 2` or more",
+        )
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
 
 
-def unknown_error(context: FlowContext) -> Iterator[Diagnostic]:
-    """Every error in `errors` and `never` is one that can occur there."""
-    for path, names, retried in _error_lists(context):
-        for index, name in enumerate(names):
-            problem = error_problem(name, retried=retried)
-            if problem is not None:
-                near = nearest_error(name)
-                help_ = problem.help or (f"did you mean `{near}`?" if near else "see `flowctl explain retry.errors`")
-                yield context.finding("FLOW524", (*path, index), problem.message, help=help_)
+def _unknown_errors(context: FlowContext, path: Path, retry: RetrySpec) -> Iterator[Diagnostic]:
+    """Every error in `errors` and `never` is one that can occur there; some are never retried."""
+    yield from _unknown_names(context, (*path, "errors"), retry.errors or (), retried=True)
+    yield from _unknown_names(context, (*path, "never"), retry.never or (), retried=False)
 
 
-def _error_lists(context: FlowContext) -> Iterator[tuple[Path, list[str], bool]]:
-    """Path, names, and whether the list says what is retried, which some errors never are."""
-    for path, retry in _retries(context):
-        if retry.errors is not None:
-            yield (*path, "errors"), retry.errors, True
-        if retry.never is not None:
-            yield (*path, "never"), retry.never, False
+def errors_of_requests(context: FlowContext) -> Iterator[Diagnostic]:
+    """Every error for which a task asks for a new round is one that can occur."""
     for task in _tasks(context, "retry_upstream"):
         if task.spec.retry_upstream is not None:
-            yield (*task.path, "retry_upstream", "errors"), task.spec.retry_upstream.errors, False
+            path = (*task.path, "retry_upstream", "errors")
+            yield from _unknown_names(context, path, task.spec.retry_upstream.errors, retried=False)
 
 
-def never_covers_errors(context: FlowContext) -> Iterator[Diagnostic]:
+def _unknown_names(context: FlowContext, path: Path, names: Sequence[str], *, retried: bool) -> Iterator[Diagnostic]:
+    for index, name in enumerate(names):
+        problem = error_problem(name, retried=retried)
+        if problem is not None:
+            near = nearest_error(name)
+            help_ = problem.help or (f"did you mean `{near}`?" if near else "see `flowctl explain retry.errors`")
+            yield context.finding("FLOW524", (*path, index), problem.message, help=help_)
+
+
+def _never_covers_errors(context: FlowContext, path: Path, retry: RetrySpec) -> Iterator[Diagnostic]:
     """What `never` leaves of `errors` is something."""
-    for path, retry in _retries(context):
-        errors = retry.errors if retry.errors is not None else ["any"]
-        if retry.never and errors and all(any(covers(never, error) for never in retry.never) for error in errors):
-            yield context.finding(
-                "FLOW525",
-                (*path, "never"),
-                "`never` covers all of `errors`, so nothing is retried",
-                key=True,
-                help="name fewer errors in `never`, or remove `retry`",
-            )
+    errors = retry.errors if retry.errors is not None else ["any"]
+    if retry.never and errors and all(any(covers(never, error) for never in retry.never) for error in errors):
+        yield context.finding(
+            "FLOW525",
+            (*path, "never"),
+            "`never` covers all of `errors`, so nothing is retried",
+            key=True,
+            help="name fewer errors in `never`, or remove `retry`",
+        )
 
 
 # --- other limits -----------------------------------------------------------------------------------------------------
@@ -266,13 +270,13 @@ def _is_everything(tolerate: int | str) -> bool:
     return isinstance(tolerate, str) and is_tolerance(tolerate) and float(tolerate.removesuffix("%")) == 100
 
 
+_RETRY_CHECKS = (_max_delay_below_delay, _retry_does_nothing, _unknown_errors, _never_covers_errors)
+
 RULES: tuple[Rule, ...] = (
+    retries,
     timeout_past_deadline,
     attempts_past_deadline,
-    max_delay_below_delay,
-    retry_does_nothing,
-    unknown_error,
-    never_covers_errors,
+    errors_of_requests,
     repeat_past_deadline,
     holds_no_pool,
     silent_losses,

@@ -40,6 +40,7 @@ def test_attempts_that_cannot_fit_their_deadline_are_told_of(retry: str, deadlin
 
 def test_attempts_that_fit_are_fine() -> None:
     assert codes(task("retry: {attempts: 3, delay: 1m, backoff: 1}, deadline: 2m")) == []
+    assert codes(task("retry: {attempts: 9, delay: 0s}, deadline: 1s")) == []
 
 
 def test_the_time_of_the_attempts_themselves_counts_where_it_is_written() -> None:
