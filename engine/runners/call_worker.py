@@ -28,6 +28,9 @@ _PID = os.getpid()
 _STOPPED = False
 
 
+_Received: typing.TypeAlias = tuple[dict[str, typing.Any], list[int]]
+
+
 class _BadCall(Exception):
     """The call cannot be made as it was asked for; the first argument is the class name reported."""
 
@@ -36,14 +39,70 @@ def main() -> None:
     """Serve calls until the engine closes the socket."""
     end = socket.socket(fileno=int(sys.argv[1]))
     end.set_inheritable(False)
+    root = sys.argv[2]
+    received = _taken_over([int(number) for number in sys.argv[3:]]) or _receive(end)
+    first_environment = dict(os.environ)
+    seen: dict[str, int] = {}
     os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
-    sys.path.insert(0, sys.argv[2])
+    sys.path.insert(0, root)
     sys.argv = [""]
-    while (received := _receive(end)) is not None:
-        request, descriptors = received
-        _send(end, _serve(request, descriptors))
+    while received is not None:
+        if _has_changed(seen):
+            _restart(end, root, received, first_environment)
+        _send(end, _serve(*received))
         if _STOPPED:
             os.kill(os.getpid(), signal.SIGTERM)
+        _remember(seen, root)
+        received = _receive(end)
+
+
+# --- modules that were edited since they were imported ------------------------------------------------------------------
+
+
+def _remember(seen: dict[str, int], root: str) -> None:
+    inside = os.path.join(root, "")  # noqa: PTH118 - with its last slash
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str) and path.startswith(inside) and path not in seen:
+            seen[path] = _changed_at(path)
+
+
+def _has_changed(seen: dict[str, int]) -> bool:
+    return any(_changed_at(path) != at for path, at in seen.items())
+
+
+def _changed_at(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns  # noqa: PTH116 - before every call, for every module
+    except OSError:
+        return 0
+
+
+def _restart(end: socket.socket, root: str, received: _Received, environment: dict[str, str]) -> None:
+    """Become a new interpreter, as the same process, that begins with the request in hand."""
+    request, descriptors = received
+    os.chdir("/")
+    kept = os.memfd_create("request")
+    with open(kept, "wb", closefd=False) as stream:
+        stream.write(json.dumps(request).encode())
+    passed = [kept, *descriptors]
+    for descriptor in (end.fileno(), *passed):
+        os.set_inheritable(descriptor, True)
+    argv = [sys.executable, "-P", __file__, str(end.fileno()), root, *map(str, passed)]
+    os.execve(sys.executable, argv, environment)  # noqa: S606 - ourselves
+
+
+def _taken_over(passed: list[int]) -> _Received | None:
+    if not passed:
+        return None
+    for descriptor in passed:
+        os.set_inheritable(descriptor, False)
+    os.lseek(passed[0], 0, os.SEEK_SET)
+    with open(passed[0], "rb") as stream:
+        return json.load(stream), passed[1:]
+
+
+# --- one call -----------------------------------------------------------------------------------------------------------
 
 
 def _serve(request: dict[str, typing.Any], descriptors: list[int]) -> bytes:
@@ -220,7 +279,7 @@ def _redirect(descriptors: list[int]) -> None:
         os.close(descriptor)
 
 
-def _receive(end: socket.socket) -> tuple[dict[str, typing.Any], list[int]] | None:
+def _receive(end: socket.socket) -> _Received | None:
     head, descriptors, _, _ = socket.recv_fds(end, _LENGTH.size, 2)
     while head and len(head) < _LENGTH.size:
         more = end.recv(_LENGTH.size - len(head))

@@ -26,6 +26,7 @@ _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from engine.runners.connec
 _HOME = str(Path(__file__).parents[2])
 _HOST_ENV = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 _RATE_REFUSED = 429
+_HEAR_S = 1.0  # even without a grace: killing the host costs all its other calls
 
 
 class ConnectorHosts:
@@ -172,13 +173,13 @@ class ConnectorAttempt:
             self._report(Outcome(Ending.FAILED, Failure("error", f"cannot be called: {error}", name="BadArgument")))
 
     def stop(self, grace: timedelta) -> None:
-        """Cancel the call; a host that does not hear is killed after `grace`, and loses its other calls."""
+        """Cancel the call; a host that has not heard after `grace`, at least a second, is killed and loses its other calls."""
         if self._host is None or self._ended:
             return
         if not self._stopped:
             self._stopped = True
             self._host.channel.send({"id": self._number, "cancel": True})
-        self._cancel_kills.append(self._kit.reactor.call_later(grace.total_seconds(), self._host.kill))
+        self._cancel_kills.append(self._kit.reactor.call_later(max(_HEAR_S, grace.total_seconds()), self._host.kill))
 
     def trees(self) -> list[Tree]:
         """Nothing of its own: the host belongs to all."""

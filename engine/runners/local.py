@@ -8,12 +8,13 @@ from datetime import timedelta
 from typing import Protocol
 
 from engine.attempts import AttemptKey, CallWork, CommandWork, ConnectorWork, Launch, Reactor, ScriptWork
-from engine.runners.calls import CallAttempt, CallPool
+from engine.runners.calls import CallAttempt
 from engine.runners.children import kill_trees
 from engine.runners.connector_hosts import ConnectorAttempt, ConnectorHosts
 from engine.runners.processes import Kit, ProcessAttempt
 from engine.runners.reporting import Reporter
 from engine.runners.trees import Family, Tree
+from engine.runners.workers import CallPool
 
 
 class _Attempt(Protocol):

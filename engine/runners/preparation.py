@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -141,18 +140,24 @@ def write_private(path: Path, text: str) -> str:
 
 
 def _interpreter(shell: str | tuple[str, ...], env: Mapping[str, str], workdir: Path) -> tuple[str, ...]:
+    """The argv before the script file. A PATH of the flow's own need not lead to a shell or to Python."""
     if isinstance(shell, tuple):
         return shell
+    path = env.get("PATH", os.defpath)
     if shell == "python":
-        return ("python3",) if shutil.which("python3", path=env.get("PATH", os.defpath)) else (sys.executable,)
+        return ("python3",) if _is_found("python3", path, workdir) else (sys.executable,)
     argv = _SHELLS.get(shell, (shell,))
-    try:
-        find_program(argv[0], env.get("PATH", os.defpath), workdir)
-    except CannotStart:
-        if shell in _SHELLS:  # a PATH of the flow's own need not lead to the shell
-            return (f"/bin/{shell}", *argv[1:])
-        raise
+    if shell in _SHELLS and not _is_found(shell, path, workdir):
+        return (f"/bin/{shell}", *argv[1:])
     return argv
+
+
+def _is_found(name: str, path: str, workdir: Path) -> bool:
+    try:
+        find_program(name, path, workdir)
+    except CannotStart:
+        return False
+    return True
 
 
 def _explain_errno(error: OSError, command: Command, workdir: Path) -> CannotStart | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +78,8 @@ def masked_outcome(outcome: Outcome, masker: Masker) -> Outcome:
 
 def empty_folder(folder: Path) -> str | None:
     """Remove everything in `folder`, following no link; the first problem as text, `None` when there was none."""
+    import shutil  # here, because it takes milliseconds that most runs never need
+
     problem: str | None = None
     try:
         if folder.is_symlink():  # put there by the task: not ours to follow

@@ -113,6 +113,17 @@ def test_workers_are_warm(bench: Bench, root: Path) -> None:
     assert call(bench, root, "pid", env={"MODE": "other"}).output != first
 
 
+def test_a_module_that_was_edited_is_imported_anew(bench: Bench, root: Path) -> None:
+    (root / "edited.py").write_text("import helper\ndef get(x): print('ran'); return {'x': x, 'v': helper.VALUE}")
+    (root / "helper.py").write_text("VALUE = 1")
+    assert call(bench, root, "edited:get", {"x": "ü"}).output == {"x": "ü", "v": 1}
+    (root / "helper.py").write_text("VALUE = 'another'")
+    launch = start(bench, root, "edited:get", {"x": "ü"}, secrets=("hush-hush",))
+    assert bench.end_of(launch).output == {"x": "ü", "v": "another"}
+    assert log_of(launch) == "ran\n"
+    assert call(bench, root, "pid").ending is Ending.SUCCEEDED
+
+
 def test_calls_at_the_same_time_have_workers_of_their_own(bench: Bench, root: Path) -> None:
     launches = [start(bench, root, "pid") for _ in range(3)]
     assert len({bench.end_of(launch).output["value"] for launch in launches}) == 3

@@ -149,6 +149,13 @@ def test_python_scripts_and_an_argv_of_ones_own_get_the_file(bench: Bench) -> No
     assert log_of(second) == "the text itself"
 
 
+@pytest.mark.parametrize(("shell", "script"), [("sh", "echo 1"), ("bash", "echo 1"), ("python", "print(1)")])
+def test_a_path_that_leads_nowhere_still_finds_the_shell(bench: Bench, shell: str, script: str) -> None:
+    launch = bench.start(ScriptWork(script, shell), env={"PATH": "/nowhere"})
+    bench.end_of(launch)
+    assert log_of(launch) == "1\n"
+
+
 def test_the_script_file_is_private_and_in_the_attempts_own_folder(bench: Bench) -> None:
     launch = bench.start(ScriptWork("echo $0"))
     bench.end_of(launch)
