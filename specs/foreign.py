@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from specs.scalars import resolve, written_form
+from specs.scalars import NumberError, resolve, written_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,17 @@ def flow_text(value: Any) -> str:
         return f"{{{', '.join(f'{flow_text(k)}: {flow_text(v)}' for k, v in value.items())}}}"
     if not isinstance(value, str):
         return written_form(value) or "null"
-    is_plain = re.fullmatch(r"[A-Za-z_./][\w./=@%+-]*", value) and isinstance(resolve(value), str)
-    return value if is_plain else json.dumps(value, ensure_ascii=False)
+    return value if _is_plain(value) else json.dumps(value, ensure_ascii=False)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether `text` may be written without quotes: here, and for readers with other rules."""
+    if not re.fullmatch(r"[\w./][\w./=@%+-]*", text, re.ASCII) or text.lower() in ("yes", "no", "on", "off", "y", "n"):
+        return False
+    try:
+        return isinstance(resolve(text), str)
+    except NumberError:
+        return False
 
 
 # --- the forms ----------------------------------------------------------------------------------------------------

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from typing import Any
 
 LONGEST = 1000
 DEEPEST = 40
 _ASCII = (1 << 128) - 1
-_OTHERS = 1 << 128  # one bit for everything beyond ASCII
+# beyond ASCII one bit for each class that `\d`, `\s` and `\w` tell apart
+_OTHER_DIGIT, _OTHER_SPACE, _OTHER_WORD, _OTHER_REST = (1 << bit for bit in range(128, 132))
+_OTHERS = _OTHER_DIGIT | _OTHER_SPACE | _OTHER_WORD | _OTHER_REST
 _ALL = _ASCII | _OTHERS
 _NEEDS_MEMORY = {
     "GROUPREF": "a back reference",
@@ -26,6 +30,9 @@ _NEEDS_MEMORY = {
     "ATOMIC_GROUP": "an atomic group",
     "POSSESSIVE_REPEAT": "a possessive repetition",
 }
+
+
+_NO_ASCII = "is invalid: the flag `a` is not supported"
 
 
 class _Refused(Exception):
@@ -59,6 +66,8 @@ def pattern_problem(pattern: str) -> str | None:
             tree = _parse(pattern)
         except (re.error, OverflowError, RecursionError, ValueError) as error:
             return f"is invalid: {getattr(error, 'msg', None) or 'it cannot be read'}"
+    if compiled.flags & re.ASCII:
+        return _NO_ASCII
     try:
         _sequence(list(tree), ignore_case=bool(compiled.flags & re.IGNORECASE))
     except _Refused as refused:
@@ -103,6 +112,8 @@ def _shape(node: Any, *, ignore_case: bool) -> _Shape:
         return _repeated(_sequence(list(body), ignore_case=ignore_case), int(least), int(most))
     if name == "SUBPATTERN":
         _, added, removed, body = argument
+        if added & re.ASCII:
+            raise _Refused(_NO_ASCII)
         inner = (ignore_case or bool(added & re.IGNORECASE)) and not removed & re.IGNORECASE
         return _sequence(list(body), ignore_case=inner)
     if name == "BRANCH":
@@ -131,35 +142,55 @@ def _alternatives(branches: list[_Shape]) -> _Shape:
 
 
 def _characters(node: Any, *, ignore_case: bool) -> int:
-    """The characters a one-character piece may match, as bits; more than it does where Unicode is concerned."""
+    """The characters a one-character piece may match, as bits; it may match fewer, never more."""
     name, argument = str(node[0]), node[1]
     if name == "LITERAL":
         return _with_case(_bit(argument), ignore_case=ignore_case)
     if name == "NOT_LITERAL":
-        return _ALL if ignore_case else _complement(_bit(argument))
+        return _ALL if ignore_case else _ALL & ~_covered(("LITERAL", argument))
     if name == "ANY":
         return _ALL
     if name == "CATEGORY":
         return _category(str(argument))
     if name == "RANGE":
         low, high = argument
-        bits = sum(1 << code for code in range(low, min(high, 127) + 1)) | (_OTHERS if high > 127 else 0)
-        return _with_case(bits, ignore_case=ignore_case)
+        return _with_case(_ascii_range(low, high) | (_OTHERS if high > 127 else 0), ignore_case=ignore_case)
+    if name == "IN" and str(argument[0][0]) == "NEGATE":
+        left_out = 0 if ignore_case else _union(_covered(member) for member in argument[1:])
+        return _ALL & ~left_out
     if name == "IN":
-        is_negated = str(argument[0][0]) == "NEGATE"
-        bits = 0
-        for member in argument[1:] if is_negated else argument:
-            bits |= _characters(member, ignore_case=ignore_case)
-        return _complement(bits) if is_negated and not ignore_case else _ALL if is_negated else bits
+        return _union(_characters(member, ignore_case=ignore_case) for member in argument)
     raise _Refused(f"needs backtracking: `{name.lower()}` is not known")
 
 
+def _union(sets: Iterable[int]) -> int:
+    """The union of character sets."""
+    return reduce(or_, sets, 0)
+
+
+def _covered(node: Any) -> int:
+    """Bits all of whose characters a member of a class matches: what a negated class certainly leaves out."""
+    name, argument = str(node[0]), node[1]
+    if name == "CATEGORY":
+        return _category(str(argument))
+    low, high = argument if name == "RANGE" else (argument, argument)
+    return _ascii_range(low, high)
+
+
+def _ascii_range(low: int, high: int) -> int:
+    return sum(1 << code for code in range(low, min(high, 127) + 1))
+
+
 def _bit(code: int) -> int:
-    return 1 << code if code < 128 else _OTHERS
+    return 1 << code if code < 128 else _class_bit(chr(code))
 
 
-def _complement(bits: int) -> int:
-    return (_ASCII & ~bits) | _OTHERS
+def _class_bit(character: str) -> int:
+    if character.isdecimal():
+        return _OTHER_DIGIT
+    if character.isspace():
+        return _OTHER_SPACE
+    return _OTHER_WORD if character.isalnum() else _OTHER_REST
 
 
 def _with_case(bits: int, *, ignore_case: bool) -> int:
@@ -168,16 +199,26 @@ def _with_case(bits: int, *, ignore_case: bool) -> int:
     both = bits
     for code in range(128):
         if bits >> code & 1 and chr(code).isalpha():
-            both |= _bit(ord(chr(code).swapcase())) | _OTHERS  # `k` also matches the sign for kelvin
+            both |= _bit(ord(chr(code).swapcase()))
+            both |= _OTHER_WORD if chr(code) in _FOLDED_FROM_AFAR else 0
+    if bits & _OTHERS:
+        both |= _OTHERS | _union(_bit(ord(letter)) for letter in _FOLDED_FROM_AFAR)
     return both
 
 
+_FOLDED_FROM_AFAR = "iIsSkK"  # dotless i, long s and the sign for kelvin match these when case is ignored
+
+
 def _category(name: str) -> int:
-    ascii_of = {
-        "DIGIT": sum(1 << code for code in range(128) if chr(code).isdigit()),
-        "SPACE": sum(1 << code for code in range(128) if chr(code).isspace()),
-        "WORD": sum(1 << code for code in range(128) if chr(code).isalnum() or chr(code) == "_"),
+    word = _ascii_where(lambda character: character.isalnum() or character == "_") | _OTHER_DIGIT | _OTHER_WORD
+    exactly = {
+        "DIGIT": _ascii_where(str.isdecimal) | _OTHER_DIGIT,
+        "SPACE": _ascii_where(str.isspace) | _OTHER_SPACE,
+        "WORD": word,
     }
-    kind = name.rpartition("_")[2]
-    bits = ascii_of[kind]
-    return (_ASCII & ~bits if "_NOT_" in name else bits) | _OTHERS
+    bits = exactly[name.rpartition("_")[2]]
+    return _ALL & ~bits if "_NOT_" in name else bits
+
+
+def _ascii_where(holds: Callable[[str], bool]) -> int:
+    return sum(1 << code for code in range(128) if holds(chr(code)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 LIST_LENGTH = 120
 """How many characters of known names a help line lists before it says how many there are."""
@@ -14,6 +15,11 @@ MANY = 2000
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` was most likely meant to be, `None` when nothing is near. Ties go to the first."""
+    return _nearest(name, tuple(known))
+
+
+@lru_cache(maxsize=256)
+def _nearest(name: str, known: tuple[str, ...]) -> str | None:
     folded = name.casefold()[:64]
     if not folded:
         return None

@@ -1,19 +1,21 @@
 """What the schema alone cannot say of a well-formed flow: parameters, patterns, and text that other readers take for
-something else (FLOW115, 119, 122, 127, 128)."""
+something else (FLOW113, 115, 119, 120, 122, 127, 128)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from specs.context import FlowContext, Path, Rule
 from specs.diagnostics import Diagnostic, Edit, Fix
 from specs.literals import has_expression, misfit
 from specs.model import FlowSpec, ParamSpec, TaskSpec
-from specs.model.parts import RetrySpec
+from specs.model.parts import HoursSpec, RetrySpec
 from specs.patterns import pattern_problem
 from specs.scalars import WrittenInt, shortened, written_form
+from specs.suggest import listed, nearest
 
 _NUMBERS = frozenset({"int", "float"})
 _WITH_LENGTH = frozenset({"string", "path", "list", "map", "json"})
@@ -69,7 +71,7 @@ def patterns(context: FlowContext) -> Iterator[Diagnostic]:
         problem = pattern_problem(pattern)
         if problem is not None:
             help_ = None
-            if "backtracking" in problem:
+            if "repetition" in problem:
                 help_ = "let what follows a repetition begin with a character the repetition leaves out: `[^@]+@`"
             yield context.finding("FLOW128", path, f"the pattern {problem}", help=help_)
 
@@ -92,7 +94,29 @@ def read_otherwise(context: FlowContext) -> Iterator[Diagnostic]:
         yield context.finding("FLOW122", path, message, help=help_, fix=fix)
 
 
-RULES: tuple[Rule, ...] = (parameter_keys, parameter_default, patterns, read_otherwise)
+def written_forms(context: FlowContext) -> Iterator[Diagnostic]:
+    """Texts with a form of their own have it: jitter, callables, sources of secrets, operating hours."""
+    for path, text, form in _formed(context.flow):
+        if "${{" not in text and form.pattern.fullmatch(text) is None:
+            message = f"`{shortened(text)}` is not {form.what}"
+            yield context.finding("FLOW120", path, message, help=f"write {form.example}")
+
+
+def shells(context: FlowContext) -> Iterator[Diagnostic]:
+    """A shell is one of those the engine knows how to start, or an argv."""
+    for path, task in _tasks(context.flow):
+        if isinstance(task.shell, str) and task.shell not in SHELLS and "${{" not in task.shell:
+            near = nearest(task.shell, SHELLS)
+            place = context.places.place((*path, "shell"))
+            fix = Fix(f"write `{near}`", (Edit(place, near),)) if near else None
+            message = f"`{shortened(task.shell)}` is none of {listed(SHELLS)}"
+            help_ = f"did you mean `{near}`?" if near else "any other is a list: the program and its arguments"
+            yield context.finding("FLOW113", (*path, "shell"), message, help=help_, fix=fix)
+        elif isinstance(task.shell, list) and not task.shell:
+            yield context.finding("FLOW119", (*path, "shell"), "`shell` is empty: at least one element is needed")
+
+
+RULES: tuple[Rule, ...] = (parameter_keys, parameter_default, patterns, written_forms, shells, read_otherwise)
 
 
 # --- parameters and patterns ------------------------------------------------------------------------------------------
@@ -154,6 +178,66 @@ def _tasks(flow: FlowSpec) -> Iterator[tuple[Path, TaskSpec]]:
             yield ("hooks", kind, name), task
 
 
+# --- texts with a form ------------------------------------------------------------------------------------------------
+
+SHELLS = ("sh", "bash", "python")
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    pattern: re.Pattern[str]
+    what: str
+    example: str
+
+
+_JITTER = _Form(
+    re.compile(r"full|equal|none|(?:100|[1-9]?\d(?:\.\d+)?)%"), "a jitter", "`full`, `equal`, `none` or a share: `20%`"
+)
+_CALLABLE = _Form(
+    re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"),
+    "the name of a callable",
+    "`package.module:function`",
+)
+_SECRET_SOURCE = _Form(
+    re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|(?!env:|file:)[A-Za-z][\w.-]*:.+"),
+    "a source of secrets",
+    "`env:NAME`, `file:/path` or `PROVIDER:key`",
+)
+_DAYS = _Form(
+    re.compile(r"(?:mon|tue|wed|thu|fri|sat|sun)(?:-(?:mon|tue|wed|thu|fri|sat|sun))?"),
+    "a day or a range of days",
+    "`mon` or `mon-fri`",
+)
+_TIME = _Form(re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00"), "a time of day", "`08:00`, in quotes")
+
+
+def _formed(flow: FlowSpec) -> Iterator[tuple[Path, str, _Form]]:
+    for name, secret in flow.secrets.items():
+        yield ("secrets", name, "from"), secret.source, _SECRET_SOURCE
+    yield from _hours_forms(("hours",), flow.hours)
+    for name, trigger in flow.triggers.items():
+        yield from _hours_forms(("triggers", name, "hours"), trigger.hours)
+    for path, task in _tasks(flow):
+        if task.call is not None:
+            yield (*path, "call"), task.call, _CALLABLE
+        if task.retry is not None and task.retry.jitter is not None:
+            yield (*path, "retry", "jitter"), task.retry.jitter, _JITTER
+        if task.undo is not None and task.undo.call is not None:
+            yield (*path, "undo", "call"), task.undo.call, _CALLABLE
+        if task.undo is not None and task.undo.retry is not None and task.undo.retry.jitter is not None:
+            yield (*path, "undo", "retry", "jitter"), task.undo.retry.jitter, _JITTER
+
+
+def _hours_forms(path: Path, hours: HoursSpec | None) -> Iterator[tuple[Path, str, _Form]]:
+    if hours is None:
+        return
+    for index, day in enumerate(hours.days or ()):
+        yield (*path, "days", index), day, _DAYS
+    for key, text in (("start", hours.start), ("end", hours.end)):
+        if text is not None:
+            yield (*path, key), text, _TIME
+
+
 # --- readings of YAML 1.1 ---------------------------------------------------------------------------------------------
 
 _BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
@@ -169,7 +253,7 @@ def _reading(value: object) -> str | None:
         return str(int(digits, 8)) if is_octal else None
     if not isinstance(value, str) or not 0 < len(value) <= 20:
         return None
-    if value.lower() in _BOOLEANS and value in (value.lower(), value.upper(), value.capitalize()):
+    if len(value) > 1 and value.lower() in _BOOLEANS and value in (value.lower(), value.upper(), value.capitalize()):
         return _BOOLEANS[value.lower()]
     if _SEXAGESIMAL.fullmatch(value):
         total = 0
