@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -112,11 +112,12 @@ class Analysis:
         hook = _hook_of(graph)
         for name in graph.topological():
             task = graph.tasks[name]
-            kind = Reader("hook" if hook else "task", name, hook=hook, item=task.fan_out is not None)
+            reader = Reader("hook" if hook else "task", name, hook=hook)
             if task.fan_out is not None:
-                self.scope.learn_item(hook, name, self._item_type(task.fan_out, kind))
+                self.scope.learn_item(hook, name, self._item_type(task.fan_out, reader))
             if task.set is not None:
-                types = {key: self._type_of(value, kind) for key, value in task.set.items()}
+                within = replace(reader, item=task.fan_out is not None)
+                types = {key: self._type_of(value, within) for key, value in task.set.items()}
                 self.scope.learn_set(hook, name, types)
 
     def _item_type(self, fan_out: Any, reader: Reader) -> Type:

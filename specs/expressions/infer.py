@@ -147,7 +147,7 @@ class _Inference:
     def _root(self, node: Name) -> Type:
         found = self.roots.get(node.name)
         if found is None:
-            known = [name for name, each in self.roots.items() if each.refusal is None]
+            known = sorted(name for name, each in self.roots.items() if each.refusal is None)
             self.problems.append(
                 Problem("FLOW302", node.start, node.end, f"unknown name `{node.name}`", asked=node.name, known=known)
             )
@@ -174,7 +174,9 @@ class _Inference:
             return self._missing(left.missing or _FIELD, left.fields, node, start, end)
         if left.is_known:
             message = f"`{self._shown(node.of)}` is a {left} and has no field `{node.key}`"
-            self.problems.append(Problem("FLOW304", start, end, message, _LIST_HELP if left.kind == "list" else None))
+            self.problems.append(
+                Problem("FLOW304", start, end, message, _LIST_HELP if left.kind == "list" else _SCALAR_HELP)
+            )
         return ANY
 
     def _missing(self, refusal: Refusal, fields: Mapping[str, Type], node: Key, start: int, end: int) -> Type:
@@ -238,7 +240,7 @@ class _Inference:
                 self._report("FLOW313", node, f"compares {left} with {right}", comparison_help(left, right))
             elif symbol not in ("==", "!=") and not (orderable(left) and orderable(right)):
                 wrong = right if orderable(left) else left
-                self._report("FLOW314", node, f"`{symbol}` is not defined for {wrong}")
+                self._report("FLOW314", node, f"`{symbol}` is not defined for {wrong}", _ORDER_HELP)
             left = right
         return BOOL
 
@@ -272,7 +274,9 @@ class _Inference:
         return self.text[node.start : node.end]
 
 
+_SCALAR_HELP = "only maps have fields; of a text that holds JSON, read it with `| fromjson` first"
 _LIST_HELP = "take an element with `[0]` or `| first`, or the field of each with `| pluck('key')`"
+_ORDER_HELP = "order numbers, texts or dates; of a list or a map, for example its `| length`"
 _NUMBER_HELP = "make a number of a text with `| int` or `| float`"
 
 

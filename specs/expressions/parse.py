@@ -40,7 +40,7 @@ def parse(text: str) -> Expression:
         )
     path = _PATH.fullmatch(text)
     root = _path(path) if path and path[1] not in _WORDS else _parsed(text)
-    if depth_of(root) > MAX_DEPTH:
+    if len(text) > MAX_DEPTH and depth_of(root) > MAX_DEPTH:  # a shorter text has not that many nodes
         raise ExpressionError(
             "FLOW319",
             f"expression has a chain of more than {MAX_DEPTH} operators",

@@ -35,7 +35,7 @@ _FUNCTIONS: Mapping[str, str] = {
     "today": "run.started_at | date", "contains": "in", "defined": "is defined", "set": "| unique",
 }  # fmt: skip
 _NODES: Mapping[type[jinja.Node], tuple[str, str | None]] = {
-    jinja.Pow: ("powers", None),
+    jinja.Pow: ("powers", "multiply: `x * x`"),
     jinja.Slice: ("slices", "take one element with `| first`, `| last` or `[0]`"),
     jinja.Tuple: ("tuples", "write a list: `[a, b]`"),
 }

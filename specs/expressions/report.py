@@ -9,7 +9,7 @@ from specs.diagnostics import Diagnostic, Edit, Fix, Place
 from specs.expressions.analysis import Part
 from specs.expressions.infer import Problem
 from specs.expressions.uses import Use
-from specs.suggest import did_you_mean, nearest
+from specs.suggest import listed, nearest
 
 if TYPE_CHECKING:
     from specs.context import FlowContext
@@ -43,9 +43,9 @@ class Reporter:
         """The finding of a problem that inference met."""
         span = (part.offset + problem.start, part.offset + problem.end)
         near = self._near(problem)
-        way_out = problem.help
-        if problem.asked is not None and way_out is None:
-            way_out = f"did you mean `{near}`?" if near else did_you_mean("", problem.known)
+        known = list(problem.known) if problem.asked is not None and near is None else []
+        listing = f"known here: {listed(known)}" if known else None
+        way_out = f"did you mean `{near}`?" if near else problem.help or listing
         replacement = problem.replacement or near
         fix = self.replacing(use, span, replacement) if replacement else None
         return self.at(problem.code, use, span, problem.message, help=way_out, fix=fix)

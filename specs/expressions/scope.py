@@ -58,8 +58,9 @@ _RESULT = map_of(
     {"index": INT, "key": STRING, "item": ANY, "status": STRING, "output": ANY, "error": ANY, "attempts": INT}
 )
 _COUNTS = map_of({"total": INT, "succeeded": INT, "failed": INT})
-_HTTP_OUTPUT = map_of({"status": INT, "headers": MAP, "json": ANY, "text": STRING})
+_HTTP_OUTPUT: Mapping[str, Type] = {"status": INT, "headers": MAP, "json": ANY, "text": STRING}
 _NO_TASK = Refusal("FLOW303", "no task `{key}`")
+_WITH_OUTPUT = frozenset({"until", "undo"})
 _DECLARE = "declare it in the task's `outputs`"
 
 _WHERE: Mapping[str, str] = {
@@ -85,14 +86,23 @@ class Scope:
         self.flow = flow
         self._children = children
         self._catalogue = catalogue
-        self._set_types: dict[tuple[str, str], Mapping[str, Type]] = {}
+        self._set_types: dict[tuple[str, str], dict[str, Type]] = {}
         self._item_types: dict[tuple[str, str], Type] = {}
         self._hook_tasks: dict[str, Type] = {}
+        self._roots: dict[tuple[object, ...], Mapping[str, Type]] = {}
 
     # --- roots --------------------------------------------------------------------------------------------------------
 
     def roots(self, reader: Reader, field: str) -> Mapping[str, Type]:
         """The names at a place, those that exist elsewhere included as refusals that say where."""
+        own = reader.task if reader.item or reader.stage in _WITH_OUTPUT or reader.kind == "trigger" else ""
+        key = (reader.kind, reader.hook, reader.stage in _WITH_OUTPUT, reader.item, reader.secret, own, field)
+        found = self._roots.get(key)
+        if found is None:
+            found = self._roots[key] = self._roots_of(reader, field)
+        return found
+
+    def _roots_of(self, reader: Reader, field: str) -> Mapping[str, Type]:
         here: dict[str, Type] = {name: _elsewhere(name, field) for name in _WHERE}
         here["params"] = self.params
         here["env"] = self.host_env if reader.kind == "env" else self.env
@@ -111,7 +121,7 @@ class Scope:
     def _add_own(self, here: dict[str, Type], reader: Reader) -> None:
         task = tasks_of(self.flow, reader.hook).get(reader.task)
         own: dict[str, Type] = {"id": STRING, "attempt": INT, "round": INT}
-        if reader.stage in ("until", "undo") and task is not None:
+        if reader.stage in _WITH_OUTPUT and task is not None:
             own["output"] = self.output(task, reader.hook, reader.task)
         here["task"] = map_of(own)
         if reader.item:
@@ -136,7 +146,10 @@ class Scope:
     @cached_property
     def host_env(self) -> Type:
         """`env` in the flow's own `env`: the host's values only, so that none depends on another."""
-        fields = dict.fromkeys(self.flow.env, refused("FLOW309", "`env.{key}` is not available in `env` of the flow"))
+        fields = dict.fromkeys(
+            self.flow.env,
+            refused("FLOW309", "`env.{key}` is not available in `env` of the flow", "write the value out"),
+        )
         fields.update(dict.fromkeys(self.flow.host_env, STRING))
         return map_of(fields, Refusal("FLOW303", "no environment value `{key}` in `host_env`"))
 
@@ -195,9 +208,10 @@ class Scope:
 
     def output(self, task: TaskSpec, hook: str, name: str) -> Type:
         """What one run of a task gives: declared outputs, or what its action is known to give."""
-        missing = Refusal("FLOW322", f"`{name}` declares no output `{{key}}`", _DECLARE)
+        missing = Refusal("FLOW322", f"`{name}` declares no output `{{key}}`", None if task.outputs else _DECLARE)
         if task.set is not None:
-            return map_of(self._set_types.get((hook, name)) or dict.fromkeys(task.set, ANY), missing)
+            # one dict for good, filled when the types are learnt: this type may be in use by then
+            return map_of(self._set_types.setdefault((hook, name), dict.fromkeys(task.set, ANY)), missing)
         if task.branch is not None:
             return map_of({"arm": ANY}, missing)
         if task.approval is not None:
@@ -227,7 +241,7 @@ class Scope:
         type_name, _, action = use.partition(".")
         configured = self.flow.connectors.get(type_name)
         if configured is None and use == "http.request":
-            return _HTTP_OUTPUT
+            return map_of(_HTTP_OUTPUT, missing)
         actions = self._catalogue.actions(configured.type if configured else type_name) if self._catalogue else None
         known = actions.get(action) if actions else None
         if known is None or known.outputs is None:
@@ -242,7 +256,7 @@ class Scope:
 
     def learn_set(self, hook: str, task: str, values: Mapping[str, Type]) -> None:
         """Remember the types of the values a `set` task gives."""
-        self._set_types[hook, task] = values
+        self._set_types.setdefault((hook, task), {}).update(values)
 
     def item(self, hook: str, task: str) -> Type:
         """What `item` is in a fan-out."""

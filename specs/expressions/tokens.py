@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from jinja2 import Environment
 from jinja2.exceptions import TemplateSyntaxError
@@ -26,7 +27,6 @@ MAX_INTEGER_BITS = 4096
 
 _OPEN = {"(": ")", "[": "]", "{": "}"}
 _WORDS = frozenset({"not", "and", "or", "in", "is", "if", "else"})
-_IGNORED = frozenset({"whitespace"})
 _HINTS = {
     "$": "an expression here has no `${{ }}` of its own",
     "&": "write `and`",
@@ -39,18 +39,13 @@ _HINTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A token as it stands in the text."""
+class Piece(NamedTuple):
+    """A token as it stands in the text, from `start` up to `end`."""
 
     kind: str
     text: str
     start: int
-
-    @property
-    def end(self) -> int:
-        """The offset after its last code point."""
-        return self.start + len(self.text)
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +113,10 @@ def _pieces(source: str) -> Iterator[Piece]:
     offset = 0
     try:
         for _, kind, text in environment().lexer.tokeniter(source, None, None, "variable"):
-            if kind not in _IGNORED:
-                yield Piece(kind, text, offset)
-            offset += len(text)
+            end = offset + len(text)
+            if kind != "whitespace":
+                yield Piece(kind, text, offset, end)
+            offset = end
     except TemplateSyntaxError as error:
         character = source[offset : offset + 1]
         raise ExpressionError(

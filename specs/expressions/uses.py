@@ -54,6 +54,11 @@ class Use:
     want: Want = "any"
 
 
+_ACTION_KEYS = frozenset({"run", "exec", "call", "use", "flow", "with_", "env"})
+_DECISION_KEYS = frozenset({"branch", "switch", "approval", "wait", "set", "fail"})
+_SURROUNDING_KEYS = frozenset({"workdir", "shell", "artifacts", "repeat", "lock", "ready", "health", "labels"})
+
+
 def uses(flow: FlowSpec) -> Iterator[Use]:
     """Every text of a flow that is an expression, holds one, or holds `${{` where none may be."""
     for name, value in flow.env.items():
@@ -89,12 +94,17 @@ def uses(flow: FlowSpec) -> Iterator[Use]:
 
 
 def _task(path: Path, task: TaskSpec, reader: Reader) -> Iterator[Use]:
-    yield from _condition((*path, "if"), task.condition, replace(reader, stage="if"), "if")
+    if task.condition is not None:
+        yield from _condition((*path, "if"), task.condition, replace(reader, stage="if"), "if")
     yield from _fan_out(path, task, reader)
-    body = replace(reader, item=task.fan_out is not None)
-    yield from _action(path, task, body)
-    yield from _decision(path, task, body)
-    yield from _surroundings(path, task, body)
+    body = reader if task.fan_out is None else replace(reader, item=True)
+    written = task.model_fields_set  # most tasks have few keys, and there may be ten thousand tasks
+    if not written.isdisjoint(_ACTION_KEYS):
+        yield from _action(path, task, body)
+    if not written.isdisjoint(_DECISION_KEYS):
+        yield from _decision(path, task, body)
+    if not written.isdisjoint(_SURROUNDING_KEYS):
+        yield from _surroundings(path, task, body)
     if task.undo is not None:
         yield from _undo((*path, "undo"), task.undo, replace(body, stage="undo"))
 
@@ -127,13 +137,16 @@ def _action(path: Path, task: TaskSpec | UndoSpec, reader: Reader) -> Iterator[U
         yield Use((*path, "run"), task.run, "script", reader, "run")
     for index, element in enumerate(task.exec or ()):
         yield from _values((*path, "exec", index), element, reader, "exec", "argument")
-    yield from _literal((*path, "call"), task.call, "call")
-    yield from _literal((*path, "use"), task.use, "use")
-    yield from _literal((*path, "flow"), task.flow, "flow")
+    for key in ("call", "use", "flow"):
+        target = getattr(task, key)
+        if target is not None:
+            yield from _literal((*path, key), target, key)
     for name, value in task.with_.items():
         yield from _values((*path, "with", name), value, reader, f"with.{name}", "field")
-    for name, value in task.env.items():
-        yield from _values((*path, "env", name), value, replace(reader, secret=True), f"env.{name}", "text")
+    if task.env:
+        trusted = replace(reader, secret=True)
+        for name, value in task.env.items():
+            yield from _values((*path, "env", name), value, trusted, f"env.{name}", "text")
 
 
 def _decision(path: Path, task: TaskSpec, reader: Reader) -> Iterator[Use]:

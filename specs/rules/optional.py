@@ -119,7 +119,8 @@ class _Checker:
             return None
         if at.reach.has_started(at.upstream, reader.task):
             message = f"`{at.upstream}` has only started when `{reader.task}` runs"
-            way_out = f"write `after: [{at.upstream}]`"
+            service = at.reach.graph.tasks[at.upstream].service
+            way_out = f"write `{'after_end' if service else 'after'}: [{at.upstream}]`"
             return self.reporter.at("FLOW324", at.use, at.span(1), message, help=way_out)
         message = f"`{reader.task}` reads `{at.upstream}`, which is not upstream"
         way_out = f"add `{at.upstream}` to `after` of `{reader.task}`"
