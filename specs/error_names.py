@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from specs.suggest import nearest
 
@@ -63,6 +64,7 @@ def error_problem(name: str, *, retried: bool) -> ErrorProblem | None:
     return ErrorProblem(f"unknown error name `{_shown(name)}`", problem or None)
 
 
+@lru_cache(maxsize=512)
 def nearest_error(name: str) -> str | None:
     """The name that was most likely meant."""
     kind, colon, argument = name.partition(":")

@@ -14,24 +14,23 @@ from specs.graph import FlowGraph, Link, arm_key
 from specs.literals import misfit
 from specs.model import ParamSpec
 from specs.model.parts import BranchArm, SwitchSpec
-from specs.rules.edits import rename
-from specs.suggest import did_you_mean
+from specs.rules.edits import Hints
 
 _PARAMETER = re.compile(r"\s*params\.([a-z][a-z0-9_]*)\s*")
 
 
 def unknown_arm(context: FlowContext) -> Iterator[Diagnostic]:
     """Every task named by an arm is a task of the same map."""
+    hints = Hints()
     for graph in context.graphs:
         for link in graph.unknown:
             if link.kind == "arm":
-                others = [task for task in graph.tasks if task != link.upstream]
                 yield context.finding(
                     "FLOW206",
                     link.path,
                     f"an arm of `{link.upstream}` names `{link.named}`, which does not exist",
-                    help=did_you_mean(link.named, others),
-                    fix=rename(context, link.path, link.named, others),
+                    help=hints.help(link.named, graph.tasks),
+                    fix=hints.fix(context, link.path, link.named, graph.tasks),
                 )
 
 

@@ -10,8 +10,8 @@ from specs.context import ActionSpec, Catalogue, FieldSpec, FlowContext, Path, R
 from specs.diagnostics import Diagnostic
 from specs.literals import has_expression, shown_value, type_misfit
 from specs.model import FlowSpec
-from specs.rules.edits import rename
-from specs.suggest import did_you_mean, listed
+from specs.rules.edits import Hints
+from specs.suggest import listed
 
 SECRET = "_secret"  # noqa: S105 - the end of a field's name
 """A secret field `x` may be given as `x_secret`, by the name of the secret."""
@@ -40,7 +40,7 @@ def unknown_type(context: FlowContext) -> Iterator[Diagnostic]:
     """Every configured connector is of a type that is installed."""
     if context.catalogue is None:
         return
-    known = context.catalogue.types()
+    hints, known = Hints(), context.catalogue.types()
     for name, connector in context.flow.connectors.items():
         if context.catalogue.actions(connector.type) is None:
             path = ("connectors", name, "type")
@@ -48,13 +48,14 @@ def unknown_type(context: FlowContext) -> Iterator[Diagnostic]:
                 "FLOW222",
                 path,
                 f"unknown connector type `{connector.type}`",
-                help=did_you_mean(connector.type, known),
-                fix=rename(context, path, connector.type, known),
+                help=hints.help(connector.type, known),
+                fix=hints.fix(context, path, connector.type, known),
             )
 
 
 def unknown_queue_connector(context: FlowContext) -> Iterator[Diagnostic]:
     """The connector a queue trigger listens to is configured in the flow."""
+    hints = Hints()
     for name, trigger in context.flow.triggers.items():
         if trigger.queue is not None and trigger.queue.connector not in context.flow.connectors:
             path = ("triggers", name, "queue", "connector")
@@ -63,8 +64,8 @@ def unknown_queue_connector(context: FlowContext) -> Iterator[Diagnostic]:
                 "FLOW222",
                 path,
                 f"unknown connector `{wanted}`",
-                help=did_you_mean(wanted, known) or f"configure it: `connectors: {{{wanted}: {{type: ...}}}}`",
-                fix=rename(context, path, wanted, known),
+                help=hints.help(wanted, known, f"configure it: `connectors: {{{wanted}: {{type: ...}}}}`"),
+                fix=hints.fix(context, path, wanted, known),
             )
 
 
@@ -72,6 +73,7 @@ def unknown_action(context: FlowContext) -> Iterator[Diagnostic]:
     """Every `use` names a connector and one of its actions."""
     if context.catalogue is None:
         return
+    hints = Hints()
     for use in _uses(context):
         connector, dot, action = use.text.partition(".")
         path = (*use.path, "use")
@@ -84,8 +86,8 @@ def unknown_action(context: FlowContext) -> Iterator[Diagnostic]:
                 "FLOW222",
                 path,
                 f"`{connector}` has no action `{action}`",
-                help=did_you_mean(action, actions),
-                fix=rename(context, path, use.text, [f"{connector}.{name}" for name in actions]),
+                help=hints.help(action, actions),
+                fix=hints.fix(context, path, use.text, [f"{connector}.{name}" for name in actions]),
             )
         elif actions is None and connector not in context.flow.connectors:
             known = [*context.flow.connectors, *context.catalogue.unconfigured()]
@@ -93,10 +95,8 @@ def unknown_action(context: FlowContext) -> Iterator[Diagnostic]:
                 "FLOW222",
                 path,
                 f"unknown connector `{connector}`",
-                help=_configure(connector)
-                if connector in context.catalogue.types()
-                else did_you_mean(connector, known),
-                fix=rename(context, path, use.text, [f"{name}.{action}" for name in known]),
+                help=_configure(connector) if connector in context.catalogue.types() else hints.help(connector, known),
+                fix=hints.fix(context, path, use.text, [f"{name}.{action}" for name in known]),
             )
 
 
@@ -126,6 +126,7 @@ def _known_uses(context: FlowContext) -> Iterator[tuple[_Use, ActionSpec]]:
 
 def fields_of_action(context: FlowContext) -> Iterator[Diagnostic]:
     """`with` has the fields of the action: all it needs, none it does not know."""
+    hints = Hints()
     for use, action in _known_uses(context):
         for field in use.arguments:
             if field not in action.fields and not _is_secret_name(field, action):
@@ -135,7 +136,7 @@ def fields_of_action(context: FlowContext) -> Iterator[Diagnostic]:
                     path,
                     f"`{use.text}` has no field `{field}`",
                     key=True,
-                    help=did_you_mean(field, action.fields) or "it takes no fields",
+                    help=hints.help(field, action.fields, "it takes no fields"),
                 )
         for field, spec in action.fields.items():
             if spec.required and field not in use.arguments and field + SECRET not in use.arguments:

@@ -6,7 +6,27 @@ from collections.abc import Iterable
 
 from specs.context import FlowContext, Path
 from specs.diagnostics import Edit, Fix, Place
-from specs.suggest import nearest
+from specs.suggest import did_you_mean, nearest
+
+MOST_HINTS = 40
+"""Names for which one rule looks for the nearest in one file: more findings of a kind than that are not shown, and each
+look goes through all that is known."""
+
+
+class Hints:
+    """Looks for nearest names on behalf of one rule, and stops looking after `MOST_HINTS` names."""
+
+    def __init__(self) -> None:
+        self._left = MOST_HINTS
+
+    def help(self, name: str, known: Iterable[str], otherwise: str | None = None) -> str | None:
+        """The nearest known name, or what is known, as a help line; `otherwise` when nothing is."""
+        self._left -= 1
+        return (did_you_mean(name, known) if self._left >= 0 else None) or otherwise
+
+    def fix(self, context: FlowContext, path: Path, name: str, known: Iterable[str]) -> Fix | None:
+        """The nearest known name written at `path`; to be asked for after `help`."""
+        return rename(context, path, name, known) if self._left >= 0 else None
 
 
 def rename(context: FlowContext, path: Path, name: str, known: Iterable[str]) -> Fix | None:

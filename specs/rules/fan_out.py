@@ -17,8 +17,9 @@ from specs.graph import FlowGraph
 from specs.literals import has_expression
 from specs.model import TaskSpec
 from specs.model.parts import FanOutSpec
+from specs.rules.edits import Hints
 from specs.rules.limits import slots_of, wanted_slots
-from specs.suggest import did_you_mean, listed
+from specs.suggest import listed
 
 ENUMERATED = 100_000
 """Combinations of a matrix that are looked at one by one: the most `max_items` can be."""
@@ -170,7 +171,7 @@ def _leaves_nothing(fan: _Fan) -> bool:
 
 
 def _useless_exclusions(context: FlowContext, fan: _Fan) -> Iterator[Diagnostic]:
-    matrix = fan.spec.matrix
+    matrix, hints = fan.spec.matrix, Hints()
     if matrix is None:
         return
     values = {
@@ -183,7 +184,7 @@ def _useless_exclusions(context: FlowContext, fan: _Fan) -> Iterator[Diagnostic]
         for key, value in entry.items():
             if key not in matrix:
                 message = f"this entry of `exclude` removes nothing: `{key}` is no axis"
-                yield context.finding("FLOW262", (*path, key), message, key=True, help=did_you_mean(key, matrix))
+                yield context.finding("FLOW262", (*path, key), message, key=True, help=hints.help(key, matrix))
                 break
             if key in values and not has_expression(value) and _token(value) not in values[key]:
                 message = f"this entry of `exclude` removes nothing: `{key}` never has this value"

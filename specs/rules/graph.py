@@ -9,8 +9,7 @@ from specs.context import FlowContext, Path, Rule
 from specs.cycles import Cycle, Step, cycles, tangled_arms
 from specs.diagnostics import Diagnostic, Label
 from specs.graph import FlowGraph, Link
-from specs.rules.edits import rename, without_entry
-from specs.suggest import did_you_mean
+from specs.rules.edits import Hints, without_entry
 
 SHOWN = 20
 """How many tasks and labels of a cycle are shown; a longer one is cut and counted."""
@@ -18,24 +17,24 @@ SHOWN = 20
 
 def unknown_upstream(context: FlowContext) -> Iterator[Diagnostic]:
     """Every task named by an edge, or asked to run again, is a task of the same map."""
+    hints = Hints()
     for graph in context.graphs:
         for link in graph.unknown:
             if link.kind != "arm":
                 verb = "holds back" if link.kind == "before_complete" else "waits for"
-                yield _unknown(context, graph, link.path, link.task, verb, link.named)
+                yield _unknown(context, graph, hints, link.path, f"`{link.task}` {verb}", link.named)
         for task, path, named in _asked(graph):
             if named not in graph.tasks:
-                yield _unknown(context, graph, path, task, "asks for a new round of", named)
+                yield _unknown(context, graph, hints, path, f"`{task}` asks for a new round of", named)
 
 
-def _unknown(context: FlowContext, graph: FlowGraph, path: Path, task: str, verb: str, named: str) -> Diagnostic:
-    others = [other for other in graph.tasks if other != task]
+def _unknown(context: FlowContext, graph: FlowGraph, hints: Hints, path: Path, says: str, named: str) -> Diagnostic:
     return context.finding(
         "FLOW201",
         path,
-        f"`{task}` {verb} `{named}`, which does not exist",
-        help=did_you_mean(named, others),
-        fix=rename(context, path, named, others),
+        f"{says} `{named}`, which does not exist",
+        help=hints.help(named, graph.tasks),
+        fix=hints.fix(context, path, named, graph.tasks),
     )
 
 

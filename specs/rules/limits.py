@@ -8,6 +8,7 @@ from specs.context import FlowContext, Path, Rule
 from specs.diagnostics import Diagnostic, Label
 from specs.graph import FlowGraph
 from specs.model import FlowSpec, TaskSpec
+from specs.rules.edits import MOST_HINTS
 from specs.suggest import nearest
 
 DEFAULT_SLOTS = 1
@@ -90,7 +91,7 @@ def undeclared_pool(context: FlowContext) -> Iterator[Diagnostic]:
     for pool, path in _used_pools(context):
         if pool not in declared and pool not in told:
             told.add(pool)
-            near = nearest(pool, declared)
+            near = nearest(pool, declared) if len(told) <= MOST_HINTS else None
             yield context.finding(
                 "FLOW226",
                 path,

@@ -12,7 +12,8 @@ from specs.cron import CronError, parse_cron
 from specs.diagnostics import Diagnostic, Edit, Fix, Place
 from specs.literals import argument_misfit, parse_instant_text
 from specs.model.triggers import KINDS, TriggerSpec
-from specs.suggest import did_you_mean, listed
+from specs.rules.edits import MOST_HINTS, Hints
+from specs.suggest import listed
 from specs.zones import is_zone, nearest_zone
 
 _BY_TIME = ("cron", "every", "at")
@@ -93,9 +94,11 @@ def _within(context: FlowContext, path: Path, start: int, end: int) -> Place:
 
 def unknown_zone(context: FlowContext) -> Iterator[Diagnostic]:
     """Every time zone is one of the IANA database, written as it is there."""
+    left = MOST_HINTS
     for path, zone in _zones(context):
         if not is_zone(zone):
-            near = nearest_zone(zone)
+            near = nearest_zone(zone) if left > 0 else None
+            left -= 1
             yield context.finding(
                 "FLOW502",
                 path,
@@ -183,7 +186,7 @@ def _has_offset(text: str | None) -> bool:
 
 def parameters_of_trigger(context: FlowContext) -> Iterator[Diagnostic]:
     """A trigger gives every parameter that has no default, no other, and literals of the declared type."""
-    params = context.flow.params
+    params, hints = context.flow.params, Hints()
     for name, trigger in context.flow.triggers.items():
         for param, declared in params.items():
             if declared.required and param not in trigger.params:
@@ -202,7 +205,7 @@ def parameters_of_trigger(context: FlowContext) -> Iterator[Diagnostic]:
                     path,
                     f"trigger `{name}` gives `{param}`, which is no parameter of the flow",
                     key=True,
-                    help=did_you_mean(param, params) or "the flow takes no parameters",
+                    help=hints.help(param, params, "the flow takes no parameters"),
                 )
                 continue
             wrong = argument_misfit(value, params[param])

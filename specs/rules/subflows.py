@@ -11,7 +11,7 @@ from specs.context import FlowContext, Path, Rule
 from specs.diagnostics import Diagnostic
 from specs.literals import argument_misfit
 from specs.model import FlowSpec
-from specs.suggest import did_you_mean
+from specs.rules.edits import Hints
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +73,17 @@ def missing_parameter(context: FlowContext) -> Iterator[Diagnostic]:
 
 def unknown_parameter(context: FlowContext) -> Iterator[Diagnostic]:
     """A call gives nothing that the flow does not take."""
+    hints = Hints()
     for call, flow in _found(context):
         for name in call.arguments:
             if name not in flow.params:
                 path = (*call.path, "with", name)
-                unused = [param for param in flow.params if param not in call.arguments]
                 yield context.finding(
                     "FLOW252",
                     path,
                     f"`{call.flow}` has no parameter `{name}`",
                     key=True,
-                    help=did_you_mean(name, unused or flow.params) or "it takes no parameters",
+                    help=hints.help(name, flow.params, "it takes no parameters"),
                 )
 
 
