@@ -173,9 +173,15 @@ class Builder:
             self.report(
                 "FLOW109", start, end, "the text holds a character that cannot be stored", help="no NUL, no surrogates"
             )
+        span = start << 32 | end
         if anchor is not None:
-            anchor.value, anchor.span, anchor.is_complete = value, start << 32 | end, True
-        self._add(value, start << 32 | end)
+            anchor.value, anchor.span, anchor.is_complete = value, span, True
+        frame = self._frame
+        if type(frame.value) is list:  # most scalars; the rest is `_add`'s
+            frame.value.append(value)
+            frame.slots.append(span)
+        else:
+            self._add(value, span)
 
     def _alias(self, event: Any) -> None:
         start, end = event.start_mark.index, event.end_mark.index

@@ -67,8 +67,11 @@ def resolve(text: str) -> Scalar:
     """
     if text in _WORDS:
         return _WORDS[text]
-    if text[0] not in _FIRST_OF_NUMBER:
+    first = text[0]
+    if first not in _FIRST_OF_NUMBER:
         return text
+    if first != "0" and len(text) < 19 and text.isdecimal() and text.isascii():
+        return int(text)  # what most numbers are
     if _INT.fullmatch(text):
         return _whole(text)
     if _FLOAT.fullmatch(text):
@@ -106,9 +109,12 @@ def _real(text: str) -> float:
 
 
 def shortened(text: str, length: int = 40) -> str:
-    """`text` on one line, cut to `length` characters, so that a message stays readable."""
-    line = " ".join(text.split()) if "\n" in text or "\r" in text else text
-    return line if len(line) <= length else line[: length - 3] + "..."
+    """`text` as a message may show it: on one line, at most `length` characters, nothing a terminal would act on."""
+    line = text[: 4 * length]
+    if not line.isprintable():
+        line = " ".join(line.split())
+        line = "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in line)
+    return line if len(line) <= length and len(text) <= 4 * length else line[: length - 3] + "..."
 
 
 # --- where a character of a value stands ----------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from specs.suggest import did_you_mean, listed, nearest
 
 Path = tuple[Any, ...]
 
-MOST = 2000
+MOST = 20_000
 """Errors translated; nobody reads more, and the rest is known by its count."""
 
 USED_UP = ("include", "defaults", "templates")

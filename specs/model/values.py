@@ -15,6 +15,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError, core_schema
 
+from specs.scalars import shortened
+
 ID_PATTERN = r"[a-z][a-z0-9_]{0,62}"
 SECRET_PATTERN = r"[A-Za-z][A-Za-z0-9_]{0,62}"  # noqa: S105 - the form of a name, not a secret
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
@@ -115,8 +117,7 @@ def _meant(value: object, spoken: re.Pattern[str], units: dict[str, str]) -> str
 
 
 def _shown(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+    return shortened(str(value))
 
 
 def suggest_id(text: str) -> str:

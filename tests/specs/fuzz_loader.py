@@ -79,7 +79,7 @@ def main(seconds: float) -> None:
 
 if __name__ == "__main__":
     try:
-        import atheris
+        import atheris  # type: ignore[import-untyped]  # optional, not among our dependencies
     except ImportError:
         main(float(sys.argv[1]) if len(sys.argv) > 1 else 10.0)
     else:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import specs.check
+import specs.rules
 from specs.check import Checked, check_file, check_text, flow_name
 from specs.context import FlowContext
 from specs.diagnostics import Diagnostic
-from specs.rules import all_rules
+from specs.rules import FAMILIES, all_rules
 from tests.specs.projects import MemoryFiles
 
 LEAF = "version: 1\nparams: {n: {type: int, default: 1}}\ntasks:\n  a: {run: make}\n"
@@ -189,6 +191,15 @@ def test_a_check_that_fails_is_told_and_the_rest_still_runs(monkeypatch: pytest.
     checked = check_text(LEAF.encode(), "flow.yaml", None, opt_in=frozenset({"FLOW606"}))
     assert codes(checked) == ["FLOW901", "FLOW606"]
     assert checked.diagnostics[0].message == "internal: check `broken` failed with KeyError"
+
+
+def test_every_family_of_rules_is_run() -> None:
+    folder = Path(specs.rules.__file__).parent
+    families = {
+        path.stem for path in folder.glob("*.py") if "\nRULES: tuple[Rule, ...]" in path.read_text(encoding="utf-8")
+    }
+    assert families == set(FAMILIES)
+    assert len(all_rules()) >= len(FAMILIES)
 
 
 def test_style_is_not_told_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

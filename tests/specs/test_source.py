@@ -325,11 +325,10 @@ def test_every_character_of_a_quoted_text_is_found(value: str, data: st.DataObje
     reading = read(text)
     if reading.document is None or "\\ud" in text:
         return
-    offsets = [reading.document.scalar_offset(("a",), index) for index in range(len(value))]
-    for index, offset in enumerate(offsets):
-        assert offset is not None
-        written = text[offset]
-        assert written in (value[index], "\\")
+    found = [reading.document.scalar_offset(("a",), index) for index in range(len(value))]
+    offsets = [offset for offset in found if offset is not None]
+    assert len(offsets) == len(value)
+    assert all(text[offset] in (character, "\\") for offset, character in zip(offsets, value, strict=True))
     assert offsets == sorted(set(offsets))
 
 
