@@ -127,7 +127,11 @@ class SchemaErrors:
     def _report_group(self, group: list[_Error]) -> None:
         kinds = {error.kind: error for error in group}
         custom = next((error for error in group if error.kind.startswith("FLOW")), None)
-        if custom is not None:
+        if _is_expression(group[0]):
+            name = next((str(part) for part in reversed(group[0].path) if isinstance(part, str)), "this")
+            message = f"`{shortened(name)}` takes no expression"
+            self._add("FLOW341", group[0], message, help_="write the value itself; it is read before anything runs")
+        elif custom is not None:
             self._custom(custom)
         elif "missing" in kinds:
             self._missing(kinds["missing"])
@@ -308,6 +312,12 @@ def _matching(value: Any, part: Any) -> Any:
     if part in value:
         return part
     return next((key for key in value if not isinstance(key, str) and str(key) == part), None)
+
+
+def _is_expression(error: _Error) -> bool:
+    return (
+        isinstance(error.value, str) and "${{" in error.value and not error.is_key and error.kind != "extra_forbidden"
+    )
 
 
 def _found(value: Any) -> str:

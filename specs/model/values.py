@@ -37,7 +37,8 @@ LONGEST = timedelta(days=3650)
 
 def refuse(code: str, message: str, **context: Any) -> PydanticCustomError:
     """The error a value type raises: `code` is the diagnostic's, `context` may hold `help` and `fix`."""
-    return PydanticCustomError(code, message.replace("{", "{{").replace("}", "}}"), context)
+    # a placeholder for the whole message: braces in what an author wrote stay as they are
+    return PydanticCustomError(code, "{message}", {**context, "message": message})
 
 
 @lru_cache(maxsize=4096)

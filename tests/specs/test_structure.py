@@ -145,6 +145,18 @@ def test_numbers_keep_their_written_form_through_the_model() -> None:
     assert checked.flow.tasks["t"].exec[1].written == "1.20"
 
 
+@pytest.mark.parametrize("key", ["pool", "timeout", "priority", "after", "join", "allow_failure", "retry", "extends"])
+def test_a_field_that_is_read_before_a_run_takes_no_expression(key: str) -> None:
+    found = errors(f'version: 1\ntasks:\n  t: {{run: x, {key}: "${{{{ params.x }}}}"}}\n')
+    assert "FLOW341" in [one.code for one in found]
+    assert any(one.message == f"`{key}` takes no expression" for one in found)
+
+
+def test_braces_in_a_value_are_shown_as_written() -> None:
+    (found,) = errors("version: 1\ntasks:\n  t: {run: x, timeout: '{help} {{x}}'}\n")
+    assert found.message == "`{help} {{x}}` is not a duration"
+
+
 @pytest.mark.parametrize("key", ["priority", "timeout", "join", "nonsense", "pool", "retry"])
 def test_nothing_of_a_value_reaches_the_terminal_as_it_is(key: str) -> None:
     found = errors(f'version: 1\ntasks:\n  t: {{run: x, {key}: "\\e[2J\\u202eevil\\n", "a\\e": 1}}\n')
