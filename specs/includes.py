@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from specs.diagnostics import Diagnostic, Label, Place
+from specs.diagnostics import Diagnostic, Place
 from specs.files import FileProblem, Files, beside, path_problem
 from specs.scalars import shortened
 from specs.source import Document, Limits, Reading, read_document
@@ -84,8 +84,7 @@ def _read(target: str, files: Files, limits: Limits) -> Reading | str:
 
 def _cannot_include(place: Place, text: str, why: str, chain: tuple[str, ...]) -> Diagnostic:
     help_ = f"included through {' → '.join(chain)}" if len(chain) > 2 else None
-    labels: tuple[Label, ...] = ()
-    return Diagnostic("FLOW125", place, f"cannot include `{shortened(text, 80)}`: {why}", help=help_, labels=labels)
+    return Diagnostic("FLOW125", place, f"cannot include `{shortened(text, 80)}`: {why}", help=help_)
 
 
 def library_keys() -> tuple[str, ...]:

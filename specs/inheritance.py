@@ -63,12 +63,10 @@ class Inheritance:
     Attributes:
         defaults: the `defaults` of the flow, if it has any.
         templates: all templates by name, those of libraries included.
-        broken: templates that extend themselves or something unknown; they give what can be had.
     """
 
     defaults: Layer | None = None
     templates: dict[str, Layer] = field(default_factory=dict)
-    broken: set[str] = field(default_factory=set)
     _bases: dict[str | None, dict[Any, Any]] = field(default_factory=dict)
 
     def layers(self, task: Layer) -> list[Layer]:
@@ -134,7 +132,7 @@ def has_meaning(key: object, kind: str) -> bool:
 
 
 def check_inheritance(inheritance: Inheritance) -> Iterator[Diagnostic]:
-    """FLOW218 and FLOW220 in `defaults` and templates; marks templates as broken."""
+    """FLOW218 and FLOW220 in `defaults` and templates, circles included."""
     layers = [*([inheritance.defaults] if inheritance.defaults else []), *inheritance.templates.values()]
     for layer in layers:
         for key in EDGE_KEYS:
@@ -176,7 +174,6 @@ def _circles(inheritance: Inheritance) -> Iterator[Diagnostic]:
 
 def _circle(inheritance: Inheritance, circle: list[str]) -> Diagnostic:
     layers = [inheritance.templates[name] for name in circle[:-1]]
-    inheritance.broken.update(circle)
     labels = tuple(
         Label(layer.document.place((*layer.path, "extends")), f"`{name}` extends `{after}`")
         for layer, name, after in zip(layers[1:], circle[1:], circle[2:], strict=False)
