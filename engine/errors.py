@@ -5,6 +5,7 @@
     ├── BadParameters            values given for parameters do not fit
     ├── SecretUnavailable        a secret could not be resolved
     ├── RunNotFound              no run of that id (or several that match)
+    ├── TaskNotFound             a run has no such task, item or attempt
     ├── DrawingUnavailable       a picture needs a program that is not installed
     └── StoreError               the store
         ├── StoreConflict        another writer was first; nothing was written
@@ -67,6 +68,12 @@ class RunNotFound(FlowctlError):
     """No run has this id, or several match."""
 
     code = "run_not_found"
+
+
+class TaskNotFound(FlowctlError):
+    """The run has no such task, item or attempt."""
+
+    code = "task_not_found"
 
 
 class DrawingUnavailable(FlowctlError):

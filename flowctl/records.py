@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.outcomes import Json
+from flowctl.redaction import HIDDEN
 
 if TYPE_CHECKING:
     from engine.store.port import Store
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 NO_ITEM = -1
-HIDDEN = "***"
 
 
 def event_object(row: EventRow) -> dict[str, Any]:

@@ -1,22 +1,30 @@
-"""Run a flow in the foreground: submit, drive, show, and end on a signal as the user means it."""
+"""Run a flow in the foreground: submit, drive, show, and end on a signal as the user means it.
+
+Whoever listens sees no sensitive value. If listening fails (a closed pipe, a defect in a caller's function), the run is
+cancelled and ends in order, and the error is raised then.
+"""
 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from engine.clock import SystemClock
+from engine.commands import Cancel
+from engine.events import RunFinished, RunSubmitted
 from engine.outcomes import Json
+from flowctl.redaction import without_sensitive
 from flowctl.workspace import Workspace
 
 if TYPE_CHECKING:
     from engine.events import Event
-    from engine.loop import Engine
     from engine.plan import Plan
     from engine.reactor import SelectorReactor
     from engine.run import Run
@@ -71,15 +79,20 @@ def require_secrets(plan: Plan, environ: Mapping[str, str]) -> None:
     from engine.secrets import Secrets
 
     secrets = Secrets(environ)
+    for one in all_plans(plan):
+        for name, source in one.secrets.items():
+            secrets.get(name, source)
+
+
+def all_plans(plan: Plan) -> Iterator[Plan]:
+    """The plan and those of all flows it calls, each once."""
     waiting, seen = [plan], set[int]()
     while waiting:
         one = waiting.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        for name, source in one.secrets.items():
-            secrets.get(name, source)
-        waiting.extend(one.children.values())
+        if id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting.extend(one.children.values())
 
 
 def run_in_foreground(
@@ -93,43 +106,77 @@ def run_in_foreground(
 ) -> Finished:
     """Submit a run and drive it to its end, telling `view` and `on_event` of everything once it is durable.
 
-    The first SIGINT or SIGTERM cancels the run; the second ends cleanup, hooks and undo, too.
+    The first SIGINT or SIGTERM cancels the run; the second ends cleanup, hooks and undo, too. In a thread other than the
+    main one signals are left alone.
     """
-    observer = _Telling(view, on_event)
-    with workspace.engine(store, [observer]) as (engine, reactor):
+    telling = _Telling(submission.plan, view, on_event)
+    with workspace.engine(store, [telling]) as (engine, reactor), _catching_signals() as caught:
         run_id = engine.submit(submission)
+        caught.cancel_by(lambda command: engine.cancel(run_id, command))
+        telling.cancel_by(lambda: engine.cancel(run_id, Cancel(by="flowctl", note="nobody can be told of it any more")))
         if on_submitted is not None:
-            on_submitted(run_id)
-        with _ticking(reactor, view), _cancelling(engine, run_id) as received:
+            telling.attempt(partial(on_submitted, run_id))
+        with _ticking(reactor, view, telling):
             run = engine.drive(run_id)
-    return Finished(run, received[0] if received else None)
+    if telling.problem is not None:
+        raise telling.problem
+    return Finished(run, caught.first)
 
 
 class _Telling:
-    """Passes events on, as rows and as objects."""
+    """Passes events on, as rows and as objects. After a first error it is silent and has the run cancelled."""
 
-    def __init__(self, view: RunView, on_event: Callable[[EventRow], None] | None) -> None:
+    def __init__(self, plan: Plan, view: RunView, on_event: Callable[[EventRow], None] | None) -> None:
         self._view = view
         self._on_event = on_event
+        self._plans = {one.digest: one for one in all_plans(plan)}
+        self._plan_of: dict[str, Plan] = {}
+        self._cancel: Callable[[], None] | None = None
+        self.problem: Exception | None = None
+
+    def cancel_by(self, cancel: Callable[[], None]) -> None:
+        """From now on an error cancels the run by this; at once if there was one already."""
+        self._cancel = cancel
+        if self.problem is not None:
+            cancel()
+
+    def attempt(self, tell: Callable[[], None]) -> None:
+        """Tell somebody something, unless that has failed before."""
+        if self.problem is not None:
+            return
+        try:
+            tell()
+        except Exception as error:  # noqa: BLE001 - a caller's function, or a stream that is gone; raised at the end
+            self.problem = error
+            if self._cancel is not None:
+                self._cancel()
 
     def __call__(self, run_id: str, seq: int, event: Event) -> None:
         from engine.projection import event_row
+
+        if isinstance(event, RunSubmitted):
+            self._plan_of[run_id] = self._plans[event.digest]
+        row = without_sensitive(event_row(run_id, seq, event), self._plan_of[run_id])
+        if isinstance(event, RunFinished):
+            del self._plan_of[run_id]
+        self.attempt(partial(self._tell, row))
+
+    def _tell(self, row: EventRow) -> None:
         from flowctl.records import event_object
 
-        row = event_row(run_id, seq, event)
         if self._on_event is not None:
             self._on_event(row)
-        self._view.on_event(run_id, event_object(row))
+        self._view.on_event(row.run_id, event_object(row))
 
 
 @contextmanager
-def _ticking(reactor: SelectorReactor, view: RunView) -> Iterator[None]:
+def _ticking(reactor: SelectorReactor, view: RunView, telling: _Telling) -> Iterator[None]:
     """Let the view know that time passes."""
     clock = SystemClock()
     stop: list[Callable[[], None]] = []
 
     def tick() -> None:
-        view.on_tick(clock.now())
+        telling.attempt(lambda: view.on_tick(clock.now()))
         stop[:] = [reactor.call_later(TICK_S, tick)]
 
     tick()
@@ -140,21 +187,37 @@ def _ticking(reactor: SelectorReactor, view: RunView) -> Iterator[None]:
             cancel()
 
 
-@contextmanager
-def _cancelling(engine: Engine, run_id: str) -> Iterator[list[int]]:
-    """Turn SIGINT and SIGTERM into cancels of the run; yields the signals received so far."""
-    from engine.commands import Cancel
+class _Caught:
+    """Signals that have come: each is a cancel of the run, all but the first with force."""
 
-    received: list[int] = []
+    def __init__(self) -> None:
+        self.first: int | None = None
+        self._waiting: list[Cancel] = []
+        self._cancel: Callable[[Cancel], None] = self._waiting.append
 
-    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the system's signature
-        received.append(number)
+    def cancel_by(self, cancel: Callable[[Cancel], None]) -> None:
+        """From now on this cancels the run; what came before there was one is passed on."""
+        self._cancel = cancel
+        for command in self._waiting:
+            cancel(command)
+
+    def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the system's signature
+        """Take in a signal."""
         name = signal.Signals(number).name
-        engine.cancel(run_id, Cancel(by=name, note=f"{name} received", force=len(received) > 1))
+        self._cancel(Cancel(by=name, note=f"{name} received", force=self.first is not None))
+        self.first = self.first or number
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+
+@contextmanager
+def _catching_signals() -> Iterator[_Caught]:
+    """Catch SIGINT and SIGTERM; only the main thread may, and in others nothing is caught."""
+    caught = _Caught()
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+    before = {number: signal.signal(number, caught.handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield received
+        yield caught
     finally:
         for number, old in before.items():
             signal.signal(number, old)

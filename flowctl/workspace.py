@@ -71,16 +71,20 @@ class Workspace:
         Raises:
             InvalidFlow: it has errors, or uses what this engine does not honour yet.
         """
+        checked = self.check(flow)
+        return self.compile_checked(checked), checked.diagnostics
+
+    def compile_checked(self, checked: Checked) -> Plan:
+        """The plan of a flow that has been checked; raises `InvalidFlow` as `compile` does."""
         from engine.compile import compile_flow
         from specs.rules.honoured import blocking
 
-        checked = self.check(flow)
         if not checked.ok or checked.context is None:
             raise InvalidFlow(checked.name, checked.diagnostics)
         refused = blocking(checked.context)
         if refused:
             raise InvalidFlow(checked.name, refused)
-        return compile_flow(checked, base=Path.cwd()), checked.diagnostics
+        return compile_flow(checked, base=Path.cwd())
 
     def locate(self, flow: str) -> Path:
         """The file of a flow: the path itself, or `flows/NAME.yaml` of the project for a bare name."""

@@ -45,6 +45,7 @@ _OF_ERRORS: dict[type[BaseException], Exit] = {
     errors.SecretUnavailable: Exit.USAGE,
     errors.BadCursor: Exit.USAGE,
     errors.RunNotFound: Exit.NOT_FOUND,
+    errors.TaskNotFound: Exit.NOT_FOUND,
     errors.StoreConflict: Exit.CONFLICT,
     UsageProblem: Exit.USAGE,
     KeyboardInterrupt: Exit.INTERRUPTED,

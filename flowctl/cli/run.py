@@ -19,6 +19,7 @@ from flowctl.cli.params import given_environment, given_parameters
 from flowctl.findings.text import full
 from flowctl.problems import UsageProblem
 from flowctl.records import event_object, summary_object
+from flowctl.redaction import sensitive_parameters
 from flowctl.running import Finished, Request, prepare, require_secrets, run_in_foreground
 from flowctl.terminal.progress import open_view
 from flowctl.terminal.sanitise import visible
@@ -61,7 +62,7 @@ def run_command(
     environ = {**variables, **frame.environ}
     workspace = Workspace(frame.settings, environ)
     plan, findings = workspace.compile(named_flow(flow, file))
-    _show_warnings(frame, findings)
+    show_warnings(frame, findings)
     given = given_parameters(param or [], file=params_file)
     request = Request(Path.cwd(), given.texts, given.values, variables, priority=_class_number(priority))
     submission = prepare(plan, request, environ)
@@ -76,7 +77,6 @@ def run_command(
         quiet=frame.quiet,
         verbose=bool(frame.verbosity),
     )
-    sensitive = frozenset(name for name, spec in plan.params.items() if spec.sensitive)
     with workspace.store(create=True) as store:
         try:
             finished = run_in_foreground(
@@ -92,7 +92,7 @@ def run_command(
         row = store.run(finished.run.id)
         if row is None:
             raise AssertionError(finished.run.id)
-        summary = summary_object(store, row, sensitive=sensitive)
+        summary = summary_object(store, row, sensitive=sensitive_parameters(plan))
     if frame.json:
         _put_json(frame, summary)
     else:
@@ -100,10 +100,10 @@ def run_command(
     return exit_code(finished)
 
 
-def named_flow(argument: str | None, option: str | None) -> str:
+def named_flow(argument: str | None, option: str | None, *, command: str = "run") -> str:
     """The flow that the command line names, by argument or by `-f`."""
     if (argument is None) == (option is None):
-        raise UsageProblem("name one flow", hint="for example `flowctl run flows/hello.yaml`")
+        raise UsageProblem("name one flow", hint=f"for example `flowctl {command} flows/hello.yaml`")
     return argument if argument is not None else str(option)
 
 
@@ -125,7 +125,8 @@ def _class_number(name: str | None) -> int | None:
     return PRIORITIES[name]
 
 
-def _show_warnings(frame: Frame, findings: tuple[Diagnostic, ...]) -> None:
+def show_warnings(frame: Frame, findings: tuple[Diagnostic, ...]) -> None:
+    """Print those of the findings that are warnings, on stderr."""
     look = frame.look(sys.stderr)
     for finding in findings:
         if finding.severity is Severity.WARNING:

@@ -1,0 +1,57 @@
+"""`flowctl plan`: show what a run would do, and start nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowctl.cli.exits import Exit
+from flowctl.cli.group import frame_of
+from flowctl.cli.params import given_parameters
+from flowctl.cli.run import named_flow, show_warnings
+from flowctl.foreseeing import foresee
+from flowctl.terminal.sanitise import visible
+from flowctl.workspace import Workspace
+from specs.suggest import listed
+
+
+def plan_command(
+    ctx: typer.Context,
+    flow: Annotated[
+        str | None, typer.Argument(metavar="[FLOW]", help="Path of the flow, its name, or - for stdin.")
+    ] = None,
+    file: Annotated[str | None, typer.Option("-f", "--file", metavar="FLOW", help="The same as the argument.")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("-p", "--param", metavar="NAME=VALUE", help="A parameter; may be repeated.")
+    ] = None,
+    params_file: Annotated[
+        Path | None, typer.Option("--params-file", metavar="FILE", help="Parameters in YAML or JSON.")
+    ] = None,
+) -> int:
+    """Show what a run would do, how long it may take and when it would start by itself.
+
+    Nothing is started. Required parameters may be missing: what depends on them is left open.
+    """
+    frame = frame_of(ctx)
+    workspace = Workspace(frame.settings, frame.environ)
+    given = given_parameters(param or [], file=params_file)
+    checked = workspace.check(named_flow(flow, file, command="plan"))
+    forecast = foresee(workspace, checked, folder=Path.cwd(), texts=given.texts, values=given.values)
+    show_warnings(frame, checked.diagnostics)
+    missing = [one.name for one in forecast.parameters if one.source == "missing"]
+    if missing:
+        frame.warn(f"a run needs {listed(map(visible, missing))}; give them with `-p NAME=VALUE`")
+    if frame.json:
+        from engine.forecast import to_json
+
+        frame.put(json.dumps(to_json(forecast), ensure_ascii=False, separators=(",", ":")))
+        return Exit.SUCCESS
+    from engine.forecast import to_text
+
+    look = frame.look(sys.stdout)
+    frame.put(to_text(forecast, width=look.columns, unicode=look.unicode).rstrip("\n"))
+    return Exit.SUCCESS

@@ -1,0 +1,53 @@
+"""Following a run that goes on in another process: its events as they are committed, until it has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from engine.identity import is_proven_dead
+from engine.states import RunState
+from flowctl.history import BATCH
+
+if TYPE_CHECKING:
+    from engine.store.port import Store
+    from engine.store.rows import EventRow, RunRow
+
+PAUSE_S = 0.2
+"""Between two looks at the store."""
+
+
+class Follower:
+    """Follows one run. `abandoned` is true afterwards if the process that drove it has died, so that nothing follows."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self._store = store
+        self._run_id = run_id
+        self.abandoned = False
+
+    def batches(self, *, after: int = 0) -> Iterator[tuple[EventRow, ...]]:
+        """Events above `after` as they come, in batches; an empty one each time there was nothing new.
+
+        Whatever a task has written is in its log before the last batch is yielded.
+        """
+        while True:
+            row = self._store.run(self._run_id)
+            events = self._store.events(self._run_id, after=after, limit=BATCH)
+            yield events
+            if events:
+                after = events[-1].seq
+            if len(events) == BATCH:
+                continue
+            # The row was read first: if it says that the run has ended, the events above are the last ones.
+            if row is None or RunState(row.state).is_final:
+                return
+            if not events and is_abandoned(row):
+                self.abandoned = True
+                return
+            time.sleep(PAUSE_S)
+
+
+def is_abandoned(row: RunRow) -> bool:
+    """Whether the run has not ended and the process that drove it is gone."""
+    return not RunState(row.state).is_final and row.owner is not None and is_proven_dead(row.owner)

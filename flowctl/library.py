@@ -1,0 +1,306 @@
+"""The Python interface: check, plan and run flows, and look at runs, without the command line.
+
+`import flowctl` brings these names in when they are first used. Settings hold as they do for the command line in the
+current folder: environment variables, the project's `flowctl.yaml`, the user's file.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from engine.errors import StoreUnavailable
+from engine.outcomes import Failure, Json
+from flowctl.history import StoredPlans, events_of, existing_store, find_run
+from flowctl.records import event_object, run_object, summary_object
+from flowctl.running import Request, prepare, require_secrets, run_in_foreground
+from flowctl.settings import environment, load_settings
+from flowctl.terminal.progress import SilentView
+from flowctl.workspace import Workspace
+from specs.diagnostics import Diagnostic, Severity
+
+if TYPE_CHECKING:
+    from engine.forecast import Forecast
+    from engine.plan import Plan
+    from engine.run import Run, TaskRun
+    from engine.store.port import Store
+    from specs.check import Checked
+
+JsonObject: TypeAlias = dict[str, Any]
+"""An object as `docs/reference/json.md` describes it."""
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+PAGE = 200
+
+
+def check(path: PathLike) -> list[Diagnostic]:
+    """Everything `flowctl validate` finds in the flow at `path`, in the order of the file; empty if it is in order.
+
+    A file that cannot be read is a finding (FLOW131), not an exception.
+    """
+    return list(_workspace().check(_named(path)).diagnostics)
+
+
+def load(path: PathLike) -> Flow:
+    """The flow at `path`, checked and ready to be planned and run.
+
+    Raises:
+        InvalidFlow: it has errors, which `diagnostics` holds, or asks for what this engine does not honour yet.
+    """
+    workspace = _workspace()
+    checked = workspace.check(_named(path))
+    return Flow(Path(path), checked, workspace.compile_checked(checked))
+
+
+@contextmanager
+def open_store(path: PathLike | None = None) -> Iterator[StoreView]:
+    """The runs that are stored, for the length of a `with`; `path` names another store than the one of the settings.
+
+    Raises:
+        StoreUnavailable: there is no store, which the first run makes, or it cannot be read.
+    """
+    environ = environment()
+    flags = {} if path is None else {"store": os.fspath(path)}
+    workspace = Workspace(load_settings(folder=Path.cwd(), environ=environ, flags=flags), environ)
+    with existing_store(workspace) as store:
+        if store is None:
+            raise StoreUnavailable(f"there is no store at `{workspace.settings.store}`", hint="the first run makes one")
+        yield StoreView(store, StoredPlans(workspace, store))
+
+
+class Flow:
+    """A checked flow; `load` makes one. It stays what it was when it was loaded, whatever happens to its file.
+
+    Attributes:
+        path: the file it was loaded from.
+        name: the flow's name.
+        description: what it says of itself, `None` if nothing.
+        digest: SHA-256 of all files it is made of.
+        warnings: findings that are no errors.
+    """
+
+    def __init__(self, path: Path, checked: Checked, plan: Plan) -> None:
+        self.path = path
+        self.name: str = plan.name
+        self.description: str | None = plan.description
+        self.digest: str = plan.digest
+        self.warnings: tuple[Diagnostic, ...] = tuple(
+            finding for finding in checked.diagnostics if finding.severity is Severity.WARNING
+        )
+        self._checked = checked
+        self._plan = plan
+
+    def __repr__(self) -> str:
+        return f"<Flow {self.name!r} from {str(self.path)!r}>"
+
+    def plan(self, params: Mapping[str, Json] | None = None) -> Forecast:
+        """What a run with these parameters would do. Required ones may be missing; the forecast says which.
+
+        Raises:
+            BadParameters: parameters are unknown or do not fit.
+        """
+        from flowctl.foreseeing import foresee
+
+        return foresee(_workspace(), self._checked, folder=Path.cwd(), texts={}, values=params or {})
+
+    def run(
+        self,
+        params: Mapping[str, Json] | None = None,
+        env: Mapping[str, str] | None = None,
+        on_event: Callable[[JsonObject], None] | None = None,
+    ) -> RunResult:
+        """Run the flow here, wait for its end and return how it ended; a run that failed is a result, no exception.
+
+        Args:
+            params: values of parameters, of the declared types.
+            env: variables for the tasks, beside those of the settings' `env_files`.
+            on_event: is given each event, sub-flows' too, once it is stored, in the thread that runs the flow. If it
+                raises, the run is cancelled and the error raised when the run has ended.
+
+        In the main thread SIGINT and SIGTERM cancel the run, and are raised again when it has ended. In other threads
+        signals are left alone.
+
+        Raises:
+            BadParameters: parameters are missing, unknown or do not fit.
+            SecretUnavailable: a secret cannot be resolved; nothing was started.
+            StoreError: the store cannot be used.
+        """
+        variables = _variables(env or {})
+        workspace = _workspace(variables)
+        submission = prepare(self._plan, Request(Path.cwd(), values=params or {}, env=variables), workspace.environ)
+        require_secrets(self._plan, workspace.environ)
+        with workspace.store(create=True) as store:
+            finished = run_in_foreground(
+                workspace,
+                store,
+                submission,
+                view=SilentView(),
+                on_event=None if on_event is None else (lambda row: on_event(event_object(row))),
+            )
+        if finished.signal is not None:
+            signal.raise_signal(finished.signal)
+        return _result(self._plan, finished.run)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """One item of a fan-out. `state` is a state of a task; `output` is `None` unless it succeeded."""
+
+    index: int
+    key: str
+    value: Json
+    state: str
+    attempts: int
+    error: Failure | None
+    output: Json
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """A task of a run that has ended.
+
+    Attributes:
+        state: `succeeded`, `failed`, `skipped`, `blocked` or `cancelled`.
+        attempts: how many were made in the last round, by all items together.
+        round: more than 1 if the task was reset.
+        error: why it failed, else `None`.
+        output: what expressions read: a map of the outputs; of a fan-out the list of its items' outputs.
+        cause: why it was skipped, or the task it was blocked by.
+        items: of a fan-out, in order.
+    """
+
+    state: str
+    attempts: int
+    round: int
+    error: Failure | None
+    output: Json
+    cause: str | None = None
+    items: tuple[ItemResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A run that has ended.
+
+    Attributes:
+        id: names the run in the store: `flowctl show ID`.
+        flow: the flow's name.
+        state: `succeeded`, `failed` or `cancelled`.
+        outputs: the flow's outputs; empty unless it succeeded.
+        error: why the run as such failed, for example its timeout; `None` where tasks say it.
+        tasks: the flow's own tasks by id, in the order of the file.
+        warnings: failures that were allowed or recovered, failed hooks.
+    """
+
+    id: str
+    flow: str
+    state: str
+    outputs: Mapping[str, Json]
+    error: Failure | None
+    tasks: Mapping[str, TaskResult] = field(repr=False)
+    warnings: int = 0
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether everything that had to succeed did."""
+        return self.state == "succeeded"
+
+
+class StoreView:
+    """Looks at the runs in a store; `open_store` makes one. Runs are named by id, by an end or a start of it of at
+    least 4 characters, or as `latest`. Values that a flow declares as sensitive are `***`."""
+
+    def __init__(self, store: Store, plans: StoredPlans) -> None:
+        self._store = store
+        self._plans = plans
+
+    def runs(
+        self,
+        flow: str | None = None,
+        states: Sequence[str] | None = None,
+        since: datetime | None = None,
+        children: bool = False,
+    ) -> Iterator[JsonObject]:
+        """Runs, the newest first, read as they are asked for: those of one flow, in some states, made since an aware
+        instant; with `children` those of sub-flows, too."""
+        from engine.store.rows import RunFilter
+
+        where = RunFilter(
+            flow=flow, states=None if states is None else tuple(states), since=since, top_level_only=not children
+        )
+        cursor = None
+        while True:
+            page = self._store.runs(where, limit=PAGE, cursor=cursor)
+            for row in page.items:
+                yield run_object(row, sensitive=self._plans.sensitive(row))
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def run(self, run_id: str) -> JsonObject:
+        """A run with its tasks, as `flowctl show --json` prints it. Raises `RunNotFound`."""
+        row = find_run(self._store, run_id)
+        return summary_object(self._store, row, sensitive=self._plans.sensitive(row))
+
+    def events(self, run_id: str) -> Iterator[JsonObject]:
+        """Everything that has happened to a run, in order. Raises `RunNotFound`."""
+        row = find_run(self._store, run_id)
+        return (event_object(self._plans.shown(event, row)) for event in events_of(self._store, row.id))
+
+
+# --- steps --------------------------------------------------------------------------------------------------------------
+
+
+def _workspace(variables: Mapping[str, str] | None = None) -> Workspace:
+    environ = environment()
+    settings = load_settings(folder=Path.cwd(), environ=environ, flags={})
+    return Workspace(settings, {**(variables or {}), **environ})
+
+
+def _named(path: PathLike) -> str:
+    """The path as the workspace takes it: never a bare name, never `-` for stdin."""
+    text = os.fspath(path)
+    return text if "/" in text else f"./{text}"
+
+
+def _variables(env: Mapping[str, str]) -> Mapping[str, str]:
+    from flowctl.cli.params import given_environment
+
+    environ = environment()
+    files = load_settings(folder=Path.cwd(), environ=environ, flags={}).env_files
+    return given_environment([f"{name}={value}" for name, value in env.items()], files=files, environ=environ)
+
+
+def _result(plan: Plan, run: Run) -> RunResult:
+    return RunResult(
+        id=run.id,
+        flow=run.flow,
+        state=run.state.value,
+        outputs=dict(run.outputs or {}),
+        error=run.failure,
+        tasks={name: _task_result(run.tasks[name]) for name in plan.main},
+        warnings=run.warnings,
+    )
+
+
+def _task_result(task: TaskRun) -> TaskResult:
+    items = tuple(
+        ItemResult(index, item.key, item.value, item.state.value, item.attempt, item.failure, item.output)
+        for index, item in enumerate(task.items or ())
+    )
+    return TaskResult(
+        state=task.state.value,
+        attempts=task.attempt if task.items is None else sum(item.attempts for item in items),
+        round=task.round,
+        error=task.failure,
+        output=task.output if task.items is None else [item.output for item in items],
+        cause=task.cause,
+        items=items,
+    )
