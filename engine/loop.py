@@ -321,7 +321,8 @@ class Engine:
     def _act(self, driven: _Driven, event: Event) -> None:
         match event:
             case RunSubmitted():
-                self._parts.around.files.work(driven.run.id).mkdir(parents=True, exist_ok=True)
+                files = self._parts.around.files
+                files.make(files.work(driven.run.id))
             case AttemptStarted():
                 if isinstance(driven.plan.tasks[event.task].action, ATTEMPT_ACTIONS):
                     self._launch(driven, event)
@@ -334,7 +335,7 @@ class Engine:
         if isinstance(launch, Failure):
             self._parts.waiter.post(AttemptEnded(key, Outcome(Ending.FAILED, launch)))
             return
-        launch.files.tmp.mkdir(parents=True, exist_ok=True)
+        self._parts.around.files.make(launch.files.tmp)
         self._parts.runner.start(launch)
 
     def _stop(self, driven: _Driven, event: AttemptStopping) -> None:

@@ -20,6 +20,10 @@ class RunFiles:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def make(self, folder: Path) -> None:
+        """Make a folder of a run, if it is not there."""
+        folder.mkdir(parents=True, exist_ok=True)
+
     def run_folder(self, run_id: str) -> Path:
         """Everything a run has written."""
         return self.root / run_id
