@@ -22,6 +22,13 @@ GROUPS: Mapping[str, str] = {
 OPT_IN = frozenset({"FLOW205"})
 """Codes outside group 6 that are reported only when asked for."""
 
+OF_PROJECTS = frozenset({"FLOW132", "FLOW227", "FLOW228", "FLOW257", "FLOW509", "FLOW513", "FLOW514"})
+"""Codes about files side by side, which the check of one file never reports (`specs/project.py`)."""
+
+JUDGEMENTS = frozenset({"FLOW410", "FLOW411", "FLOW414", "FLOW423"})
+"""Errors about danger and not about meaning: a flow that has one could run, so an author may answer for it with a reason.
+Every other error says that the flow cannot do what is written, which no comment changes."""
+
 
 @dataclass(frozen=True, slots=True)
 class CodeInfo:
@@ -72,6 +79,7 @@ _TABLE = """
 129 E a form from elsewhere; there is one form here
 130 W a deprecated key
 131 E the file cannot be read
+132 W a library that no flow includes
 190 W part of the language that this engine does not honour yet
 201 E waits for a task that does not exist
 202 E waits for itself
@@ -99,6 +107,8 @@ _TABLE = """
 224 E a field of an action has the wrong type
 225 W no known worker has these labels
 226 W no file declares the pool
+227 E files declare a pool or lock differently
+228 W locks are taken in different orders
 230 I skipped with everything it waits for
 231 E an arm that can never be taken
 232 E a case that cannot occur, or occurs twice
@@ -114,6 +124,7 @@ _TABLE = """
 254 E flows call each other
 255 E flows nest too deep
 256 E a sub-flow has no such output
+257 E two flows have the same name
 260 E a matrix axis is empty or not a list
 261 E more combinations than `max_items`
 262 W a filter of items removes nothing, or everything
@@ -176,6 +187,8 @@ _TABLE = """
 510 E a trigger and the parameters do not fit
 511 E not a usable glob
 512 E the key has no meaning for this kind of trigger
+513 E flows start each other for ever
+514 W a trigger waits for a flow that no file has
 520 E `timeout` is longer than `deadline`
 521 W the attempts take longer than `deadline`
 522 W `max_delay` is below `delay`
@@ -206,6 +219,10 @@ _TABLE = """
 707 W the script writes an output that is not declared
 901 E a check failed on its own
 902 I checks were skipped
+903 W a silence that silences nothing
+904 W a silence names a code that does not exist
+905 W a silence without a code
+906 W a silence that an error does not heed
 """
 
 
