@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from specs.codes import CODES
 from specs.collection import without_collection
@@ -13,12 +14,13 @@ from specs.diagnostics import Diagnostic, Place, Severity, Source, has_errors
 from specs.files import FileProblem, Files, beside, inside, path_problem, relative_to, stem
 from specs.includes import Libraries, load_libraries
 from specs.model import FlowSpec
+from specs.policy import AS_WRITTEN, Policy
 from specs.rules import all_rules
 from specs.scalars import shortened
 from specs.source import DEFAULT_LIMITS, Limits, Reading, read_document
 from specs.structure import Structure, check_structure
 from specs.suggest import nearest
-from specs.suppression import shown
+from specs.verdict import verdict
 
 __all__ = ["Checked", "FileProblem", "Files", "check_file", "check_text", "flow_name"]
 
@@ -63,6 +65,8 @@ def check_file(
     catalogue: Catalogue | None = None,
     limits: Limits = DEFAULT_LIMITS,
     opt_in: frozenset[str] = frozenset(),
+    now: datetime | None = None,
+    policy: Policy = AS_WRITTEN,
 ) -> Checked:
     """Check the flow at `path`. A file that cannot be read is a finding (FLOW131), not an exception."""
     try:
@@ -71,7 +75,7 @@ def check_file(
         source = Source(path, "")
         found = _at_top(source, "FLOW131", f"`{shortened(path, 80)}` cannot be read: {problem.message}")
         return Checked(path, _root(path, files), source, None, None, (found,), {}, {})
-    return check_text(data, path, files, catalogue=catalogue, limits=limits, opt_in=opt_in)
+    return check_text(data, path, files, catalogue=catalogue, limits=limits, opt_in=opt_in, now=now, policy=policy)
 
 
 def check_text(
@@ -82,17 +86,20 @@ def check_text(
     catalogue: Catalogue | None = None,
     limits: Limits = DEFAULT_LIMITS,
     opt_in: frozenset[str] = frozenset(),
+    now: datetime | None = None,
+    policy: Policy = AS_WRITTEN,
 ) -> Checked:
     """Check the text of a flow that is known as `name`; paths in it start from the folder of `name`.
 
-    Without `files`, libraries and sub-flows cannot be had. `opt_in` names codes that are off unless asked for.
+    Without `files`, libraries and sub-flows cannot be had. `opt_in` names codes that are off unless asked for. Without
+    `now`, nothing is said of what lies in the past or on days to come. `policy` is what the project makes of findings.
     """
-    project = _Project(_root(name, files), files, catalogue, limits, opt_in)
+    project = _Project(_root(name, files), files, catalogue, limits, policy.changed(enable=opt_in), now)
     with without_collection():
         return project.check(data, name)
 
 
-def flow_name(checked: Checked) -> str:
+def flow_name(checked: Checked | FlowContext) -> str:
     """The name of a flow: what it says itself, else the file's name without its ending, made fit to be one."""
     if checked.flow is not None and checked.flow.name is not None:
         return checked.flow.name
@@ -118,13 +125,20 @@ class _Project:
     """The files one check reaches, each read once."""
 
     def __init__(
-        self, root: str, files: Files | None, catalogue: Catalogue | None, limits: Limits, opt_in: frozenset[str]
+        self,
+        root: str,
+        files: Files | None,
+        catalogue: Catalogue | None,
+        limits: Limits,
+        policy: Policy,
+        now: datetime | None,
     ) -> None:
         self._root = root
         self._files = files
         self._catalogue = catalogue
         self._limits = limits
-        self._opt_in = opt_in
+        self._policy = policy
+        self._now = now
         self._loaded: dict[str, _Loaded] = {}
         self._checked: dict[str, Checked] = {}
 
@@ -166,7 +180,9 @@ class _Project:
         context = None
         if structure.flow is not None and not has_errors(reading.diagnostics):
             # a flow may be called before its own calls are known, so the maps are filled afterwards
-            context = FlowContext(path, structure.flow, structure.places, children, unreadable, self._catalogue)
+            context = FlowContext(
+                path, structure.flow, structure.places, children, unreadable, self._catalogue, self._now
+            )
         return _Loaded(path, reading, libraries, structure, context, children, unreadable)
 
     def _resolve(self, caller: _Loaded, text: str) -> tuple[str, bytes | None] | None:
@@ -240,10 +256,17 @@ class _Project:
             found.append(_at_top(source, "FLOW902", f"{len(all_rules())} checks skipped because of the errors above"))
         else:
             found += _findings_of_rules(loaded.context, source)
-        asked = (one for one in found if not CODES[one.code].opt_in or one.code in self._opt_in)
         flow = loaded.context.flow if loaded.context is not None else None
+        diagnostics = verdict(
+            found,
+            source=source,
+            libraries=[document.source for document in loaded.libraries.documents.values()],
+            policy=self._policy,
+            root=self._root,
+            is_complete=loaded.context is not None,
+        )
         texts = self._texts(loaded, children)
-        return Checked(loaded.path, self._root, source, flow, loaded.context, shown(asked), texts, children)
+        return Checked(loaded.path, self._root, source, flow, loaded.context, diagnostics, texts, children)
 
     def _reaches(self, start: str, target: str) -> bool:
         seen, waiting = {start}, [start]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Protocol, TypeAlias
 
@@ -74,6 +75,7 @@ class FlowContext:
         children: by the text of `flow:`, the sub-flow, or `None` when it could not be found or read.
         unreadable: by the text of `flow:`, why a sub-flow could not be had.
         catalogue: installed connectors.
+        now: the instant of the check, aware; `None` where nobody tells, and what depends on it is not checked.
     """
 
     name: str
@@ -82,6 +84,7 @@ class FlowContext:
     children: Mapping[str, FlowContext | None] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
     catalogue: Catalogue | None = None
+    now: datetime | None = None
 
     @cached_property
     def graphs(self) -> tuple[FlowGraph, ...]:

@@ -1,0 +1,61 @@
+"""The check of a project: what its flows say to each other, beyond what each says itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Protocol
+
+from specs.codes import CODES
+from specs.diagnostics import Diagnostic, Label, Source
+from specs.facts import FlowFacts, Spot
+
+FAMILIES = ("names", "starts", "sharing", "locks", "libraries")
+"""Modules of `specs.rules.project`, each with its own `RULES`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The flows that are checked together, in the order of their files.
+
+    Attributes:
+        flows: those that could be read.
+        is_whole: whether these are all flows there are, so that what none of them has does not exist.
+        unused: libraries of the project that none of the flows includes.
+    """
+
+    flows: tuple[FlowFacts, ...]
+    is_whole: bool = False
+    unused: tuple[Source, ...] = ()
+
+
+class ProjectRule(Protocol):
+    """A check of flows side by side: yields findings in any order; its time grows with the number of facts."""
+
+    def __call__(self, project: Project) -> Iterator[Diagnostic]: ...
+
+
+def check_project(project: Project) -> list[Diagnostic]:
+    """What is wrong between the flows; not yet weighed or silenced (`specs.verdict.project_verdict`)."""
+    return [found for rule in _rules() for found in rule(project)]
+
+
+def finding(
+    code: str,
+    spot: Spot,
+    message: str,
+    *,
+    help: str | None = None,  # noqa: A002 - the diagnostic's word
+    labels: tuple[Label, ...] = (),
+) -> Diagnostic:
+    """A diagnostic at a spot of a flow with the severity its code has."""
+    path = tuple(part if isinstance(part, int | str) else str(part) for part in spot.path)
+    return Diagnostic(code, spot.place, message, help, CODES[code].severity, labels, None, path)
+
+
+@cache
+def _rules() -> tuple[ProjectRule, ...]:
+    modules = (import_module(f"specs.rules.project.{family}") for family in FAMILIES)
+    return tuple(rule for module in modules for rule in module.RULES)
