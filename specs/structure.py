@@ -21,7 +21,7 @@ from specs.model.values import NAME_PATTERN
 from specs.places import MergedPlaces
 from specs.scalars import shortened, written_form
 from specs.schema_errors import USED_UP, SchemaErrors
-from specs.shapes import Shapes, add_empty
+from specs.shapes import Shapes, add_empty, entry_removal
 from specs.source import Document
 from specs.suggest import did_you_mean
 
@@ -70,11 +70,24 @@ class _StructureCheck:
         self._check_layers()
         self._merge_tasks(data)
         try:
-            return FlowSpec.model_validate(data)
+            flow = FlowSpec.model_validate(data)
         except ValidationError as error:
             reporter = SchemaErrors(data, places=self.places, findings=self.findings, meant=self._meant)
             reporter.report(error.errors(include_url=False))
             return None
+        self._check_use_of_templates(flow)
+        return flow
+
+    def _check_use_of_templates(self, flow: FlowSpec) -> None:
+        """FLOW603: every template of this file is extended, here or by another template."""
+        hooks = (task for kind in type(flow.hooks).model_fields for task in getattr(flow.hooks, kind).values())
+        used = {task.extends for task in (*flow.tasks.values(), *hooks)}
+        used |= {layer.data.get("extends") for layer in self.inheritance.templates.values()}
+        for name, layer in self.inheritance.templates.items():
+            if name not in used and layer.document is self.document:
+                key, value = (layer.document.place(layer.path, key=is_key) for is_key in (True, False))
+                message, fix = f"template `{name}` is never used", entry_removal(key, value)
+                self.findings.add("FLOW603", key, message, path=layer.path, help_="remove it, or use it", fix=fix)
 
     # --- the top of the file and of libraries ---
 

@@ -9,7 +9,8 @@ from specs.context import Rule
 
 FAMILIES = (
     "structure", "graph", "arms", "joins", "services", "resets", "subflows", "fan_out", "connectors", "schedules",
-    "time", "limits", "honoured", "names", "conditions", "optional", "safety",
+    "time", "limits", "honoured", "names", "conditions", "optional", "safety", "redundant", "credentials", "outside",
+    "load", "calendar", "usage", "style", "scripts",
 )  # fmt: skip
 """Modules of this package, each with its own `RULES`."""
 

@@ -1,4 +1,4 @@
-"""Triggers: their kind and keys, when those by time fire, what they give to the run (FLOW501 to 503, 506 to 508, 510,
+"""Triggers: their kind and keys, when those by time fire, what they give to the run (FLOW501 to 503, 507, 508, 510,
 512)."""
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def not_an_instant(context: FlowContext) -> Iterator[Diagnostic]:
 
 
 def _no_time_left(context: FlowContext, name: str, trigger: TriggerSpec) -> Iterator[Diagnostic]:
-    starts, ends = (_instant(text, trigger.timezone) for text in (trigger.starts_at, trigger.ends_at))
+    starts, ends = (instant_of(text, trigger.timezone) for text in (trigger.starts_at, trigger.ends_at))
     if starts is not None and ends is not None and ends <= starts:
         path = ("triggers", name, "ends_at")
         yield context.finding(
@@ -153,7 +153,7 @@ def _no_time_left(context: FlowContext, name: str, trigger: TriggerSpec) -> Iter
         yield context.finding("FLOW119", path, "`every` is not above 0s", help="write for example `5m`")
 
 
-def _instant(text: str | None, zone: str | None) -> datetime | None:
+def instant_of(text: str | None, zone: str | None) -> datetime | None:
     """The instant a text names, in UTC; `None` when there is none, or another rule refuses what is written."""
     instant = parse_instant_text(text) if text is not None else None
     if instant is None or (zone is not None and not is_zone(zone)):
@@ -164,21 +164,6 @@ def _instant(text: str | None, zone: str | None) -> datetime | None:
         return (instant if instant.tzinfo else instant.replace(tzinfo=ZoneInfo(zone or "UTC"))).astimezone(UTC)
     except OverflowError:  # the first or the last day there is, in another zone
         return None
-
-
-def in_the_past(context: FlowContext, *, now: datetime) -> Iterator[Diagnostic]:
-    """Triggers whose `at` lies before `now` and never comes again. Not among `RULES`: those know no present."""
-    for name, trigger in context.flow.triggers.items():
-        instant = _instant(trigger.at, trigger.timezone)
-        if instant is not None and instant < now and (trigger.timezone or _has_offset(trigger.at)):
-            yield context.finding(
-                "FLOW506", ("triggers", name, "at"), "`at` is in the past", help="write a later time, or remove it"
-            )
-
-
-def _has_offset(text: str | None) -> bool:
-    instant = parse_instant_text(text) if text is not None else None
-    return instant is not None and instant.tzinfo is not None
 
 
 # --- what it gives ----------------------------------------------------------------------------------------------------

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 from croniter import croniter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from specs.cron import CronError, parse_cron
-from specs.rules.schedules import in_the_past
 from specs.zones import is_zone, nearest_zone, zone_names
-from tests.specs.rules.checking import check, codes, fixed, found, marked, only
+from tests.specs.rules.checking import codes, fixed, found, marked, only
 
 
 def trigger(keys: str, params: str = "{}") -> str:
@@ -149,14 +146,6 @@ def test_an_instant_is_a_date_and_a_time(text: str) -> None:
 
 def test_an_interval_is_above_zero() -> None:
     assert len(found(trigger("every: 0s"), "FLOW119")) == 1
-
-
-def test_an_instant_in_the_past_is_told_by_those_who_know_the_present() -> None:
-    context = check(trigger("at: 2026-01-01T08:00:00Z")).context
-    assert context is not None
-    (finding,) = in_the_past(context, now=datetime(2026, 1, 2, tzinfo=UTC))
-    assert (finding.code, finding.message) == ("FLOW506", "`at` is in the past")
-    assert list(in_the_past(context, now=datetime(2026, 1, 1, 7, tzinfo=UTC))) == []
 
 
 def test_a_trigger_has_one_kind() -> None:
