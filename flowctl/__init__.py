@@ -30,17 +30,9 @@ if TYPE_CHECKING:
     )
     from engine.forecast import Forecast
     from engine.outcomes import Failure
-    from flowctl.library import (
-        Flow,
-        ItemResult,
-        RunResult,
-        StoreView,
-        TaskResult,
-        check,
-        load,
-        open_store,
-    )
+    from flowctl.library import Flow, StoreView, check, load, open_store
     from flowctl.problems import UsageProblem
+    from flowctl.results import ItemResult, RunResult, TaskResult
     from specs.diagnostics import Diagnostic, Severity
 
     __version__: str
@@ -81,9 +73,10 @@ _PLACES = {
     "Severity": "specs.diagnostics",
     "UsageProblem": "flowctl.problems",
     **dict.fromkeys(
-        ("Flow", "ItemResult", "RunResult", "StoreView", "TaskResult", "check", "load", "open_store"),
+        ("Flow", "StoreView", "check", "load", "open_store"),
         "flowctl.library",
     ),
+    **dict.fromkeys(("ItemResult", "RunResult", "TaskResult"), "flowctl.results"),
 }
 """Where each name is; those that are not here are errors."""
 

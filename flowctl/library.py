@@ -10,15 +10,15 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.errors import StoreUnavailable
-from engine.outcomes import Failure, Json
+from engine.outcomes import Json
 from flowctl.history import StoredPlans, events_of, existing_store, find_run
 from flowctl.records import event_object, run_object, summary_object
+from flowctl.results import RunResult, result_of
 from flowctl.running import Request, prepare, require_secrets, run_in_foreground
 from flowctl.settings import environment, load_settings
 from flowctl.terminal.progress import SilentView
@@ -28,7 +28,6 @@ from specs.diagnostics import Diagnostic, Severity
 if TYPE_CHECKING:
     from engine.forecast import Forecast
     from engine.plan import Plan
-    from engine.run import Run, TaskRun
     from engine.store.port import Store
     from specs.check import Checked
 
@@ -146,71 +145,7 @@ class Flow:
             )
         if finished.signal is not None:
             signal.raise_signal(finished.signal)
-        return _result(self._plan, finished.run)
-
-
-@dataclass(frozen=True, slots=True)
-class ItemResult:
-    """One item of a fan-out. `state` is a state of a task; `output` is `None` unless it succeeded."""
-
-    index: int
-    key: str
-    value: Json
-    state: str
-    attempts: int
-    error: Failure | None
-    output: Json
-
-
-@dataclass(frozen=True, slots=True)
-class TaskResult:
-    """A task of a run that has ended.
-
-    Attributes:
-        state: `succeeded`, `failed`, `skipped`, `blocked` or `cancelled`.
-        attempts: how many were made in the last round, by all items together.
-        round: more than 1 if the task was reset.
-        error: why it failed, else `None`.
-        output: what expressions read: a map of the outputs; of a fan-out the list of its items' outputs.
-        cause: why it was skipped, or the task it was blocked by.
-        items: of a fan-out, in order.
-    """
-
-    state: str
-    attempts: int
-    round: int
-    error: Failure | None
-    output: Json
-    cause: str | None = None
-    items: tuple[ItemResult, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """A run that has ended.
-
-    Attributes:
-        id: names the run in the store: `flowctl show ID`.
-        flow: the flow's name.
-        state: `succeeded`, `failed` or `cancelled`.
-        outputs: the flow's outputs; empty unless it succeeded.
-        error: why the run as such failed, for example its timeout; `None` where tasks say it.
-        tasks: the flow's own tasks by id, in the order of the file.
-        warnings: failures that were allowed or recovered, failed hooks.
-    """
-
-    id: str
-    flow: str
-    state: str
-    outputs: Mapping[str, Json]
-    error: Failure | None
-    tasks: Mapping[str, TaskResult] = field(repr=False)
-    warnings: int = 0
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether everything that had to succeed did."""
-        return self.state == "succeeded"
+        return result_of(self._plan, finished.run)
 
 
 class StoreView:
@@ -276,31 +211,3 @@ def _variables(env: Mapping[str, str]) -> Mapping[str, str]:
     environ = environment()
     files = load_settings(folder=Path.cwd(), environ=environ, flags={}).env_files
     return given_environment([f"{name}={value}" for name, value in env.items()], files=files, environ=environ)
-
-
-def _result(plan: Plan, run: Run) -> RunResult:
-    return RunResult(
-        id=run.id,
-        flow=run.flow,
-        state=run.state.value,
-        outputs=dict(run.outputs or {}),
-        error=run.failure,
-        tasks={name: _task_result(run.tasks[name]) for name in plan.main},
-        warnings=run.warnings,
-    )
-
-
-def _task_result(task: TaskRun) -> TaskResult:
-    items = tuple(
-        ItemResult(index, item.key, item.value, item.state.value, item.attempt, item.failure, item.output)
-        for index, item in enumerate(task.items or ())
-    )
-    return TaskResult(
-        state=task.state.value,
-        attempts=task.attempt if task.items is None else sum(item.attempts for item in items),
-        round=task.round,
-        error=task.failure,
-        output=task.output if task.items is None else [item.output for item in items],
-        cause=task.cause,
-        items=items,
-    )

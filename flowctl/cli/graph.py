@@ -92,7 +92,7 @@ def graph_command(
 
 def _chosen_form(frame: Frame, form: GraphForm | None) -> GraphForm:
     if frame.json and form not in (None, GraphForm.JSON):
-        raise UsageProblem(f"`--json` and `--format {form}` exclude each other")
+        raise UsageProblem(f"`--json` and `--format {form}` exclude each other", hint="give one of them")
     return GraphForm.JSON if frame.json else form or GraphForm.TEXT
 
 

@@ -34,19 +34,19 @@ MIXED = """\
 version: 1
 name: mixed
 params:
-  token: {type: string, sensitive: true, default: hunter2secret}
+  badge: {type: string, sensitive: true, default: blue-badger-7}
 tasks:
   first: {run: echo one}
   work:
     after: [first]
     fan_out: {items: [a, b, c], key: item}
-    env: {NAME: "${{ item }}", TOKEN: "${{ params.token }}"}
+    env: {NAME: "${{ item }}", BADGE: "${{ params.badge }}"}
     retry: {attempts: 2, delay: 1ms}
     run: |
       echo "$NAME $FLOW_ATTEMPT"
       [ "$NAME" != b ] || exit 3
       echo "n=$NAME" >> "$FLOW_OUTPUT"
-      echo "key=$TOKEN" >> "$FLOW_OUTPUT"
+      echo "key=$BADGE" >> "$FLOW_OUTPUT"
     outputs:
       n: {type: string}
       key: {type: string, sensitive: true}

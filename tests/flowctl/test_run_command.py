@@ -180,8 +180,8 @@ def test_nothing_sensitive_is_in_the_stream(flowctl: Program, tmp_path: Path) ->
     write(tmp_path, "hello", HELLO)
     write(tmp_path, "mixed", MIXED)
     done = flowctl("run", "mixed", "--json")
-    assert "hunter2secret" not in done.stdout + done.stderr
-    assert json_lines(done.stdout)[-1]["run"]["params"] == {"token": "***"}
+    assert "blue-badger-7" not in done.stdout + done.stderr
+    assert json_lines(done.stdout)[-1]["run"]["params"] == {"badge": "***"}
 
 
 def test_parameters_are_converted_by_their_types(flowctl: Program, tmp_path: Path) -> None:
