@@ -9,7 +9,7 @@ from datetime import datetime
 
 from specs.codes import CODES
 from specs.collection import without_collection
-from specs.context import Catalogue, FlowContext
+from specs.context import Catalogue, FlowContext, Rule
 from specs.diagnostics import Diagnostic, Place, Severity, Source, has_errors
 from specs.files import FileProblem, Files, beside, inside, path_problem, relative_to, stem
 from specs.includes import Libraries, load_libraries
@@ -67,6 +67,7 @@ def check_file(
     opt_in: frozenset[str] = frozenset(),
     now: datetime | None = None,
     policy: Policy = AS_WRITTEN,
+    more_rules: tuple[Rule, ...] = (),
 ) -> Checked:
     """Check the flow at `path`. A file that cannot be read is a finding (FLOW131), not an exception."""
     try:
@@ -75,7 +76,17 @@ def check_file(
         source = Source(path, "")
         found = _at_top(source, "FLOW131", f"`{shortened(path, 80)}` cannot be read: {problem.message}")
         return Checked(path, _root(path, files), source, None, None, (found,), {}, {})
-    return check_text(data, path, files, catalogue=catalogue, limits=limits, opt_in=opt_in, now=now, policy=policy)
+    return check_text(
+        data,
+        path,
+        files,
+        catalogue=catalogue,
+        limits=limits,
+        opt_in=opt_in,
+        now=now,
+        policy=policy,
+        more_rules=more_rules,
+    )
 
 
 def check_text(
@@ -88,13 +99,15 @@ def check_text(
     opt_in: frozenset[str] = frozenset(),
     now: datetime | None = None,
     policy: Policy = AS_WRITTEN,
+    more_rules: tuple[Rule, ...] = (),
 ) -> Checked:
     """Check the text of a flow that is known as `name`; paths in it start from the folder of `name`.
 
     Without `files`, libraries and sub-flows cannot be had. `opt_in` names codes that are off unless asked for. Without
     `now`, nothing is said of what lies in the past or on days to come. `policy` is what the project makes of findings.
+    `more_rules` are the caller's own, such as those that run tools on scripts.
     """
-    project = _Project(_root(name, files), files, catalogue, limits, policy.changed(enable=opt_in), now)
+    project = _Project(_root(name, files), files, catalogue, limits, policy.changed(enable=opt_in), now, more_rules)
     with without_collection():
         return project.check(data, name)
 
@@ -132,6 +145,7 @@ class _Project:
         limits: Limits,
         policy: Policy,
         now: datetime | None,
+        more_rules: tuple[Rule, ...],
     ) -> None:
         self._root = root
         self._files = files
@@ -139,6 +153,7 @@ class _Project:
         self._limits = limits
         self._policy = policy
         self._now = now
+        self._rules = (*all_rules(), *more_rules)
         self._loaded: dict[str, _Loaded] = {}
         self._checked: dict[str, Checked] = {}
 
@@ -253,9 +268,9 @@ class _Project:
                 help_ = f"run `flowctl validate {child.name}`"
                 loaded.unreadable[text] = f"it has errors, the first is {errors[0].code}; {help_}"
         if loaded.context is None:
-            found.append(_at_top(source, "FLOW902", f"{len(all_rules())} checks skipped because of the errors above"))
+            found.append(_at_top(source, "FLOW902", f"{len(self._rules)} checks skipped because of the errors above"))
         else:
-            found += _findings_of_rules(loaded.context, source)
+            found += _findings_of_rules(self._rules, loaded.context, source)
         flow = loaded.context.flow if loaded.context is not None else None
         diagnostics = verdict(
             found,
@@ -288,8 +303,8 @@ class _Project:
         return texts
 
 
-def _findings_of_rules(context: FlowContext, source: Source) -> Iterator[Diagnostic]:
-    for rule in all_rules():
+def _findings_of_rules(rules: tuple[Rule, ...], context: FlowContext, source: Source) -> Iterator[Diagnostic]:
+    for rule in rules:
         try:
             yield from list(rule(context))
         except Exception as error:  # noqa: BLE001 - a mistake in one check must not hide what the others find
