@@ -9,25 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flowctl.check_settings import read_acceptances, read_enabled, read_severities
+from flowctl.setting_values import Wrong, kind_of, shown
 from flowctl.terminal.colour import ColourChoice
 from specs.suggest import did_you_mean
-
-
-class Wrong(Exception):
-    """A value does not fit its key. `path` leads from the key to the part that is wrong."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        code: str = "FLOW112",
-        help: str | None = None,  # noqa: A002 - the diagnostic's word
-        path: tuple[str | int, ...] = (),
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.help = help
-        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +37,7 @@ def _store(value: Any, folder: Path) -> Path:
         )
     path = rest.removeprefix("/") if separator else text
     if separator and not rest.startswith("/"):
-        raise Wrong(f"`{_shown(text)}` is not a store", help="three slashes before the file: `sqlite:///flowctl.db`")
+        raise Wrong(f"`{shown(text)}` is not a store", help="three slashes before the file: `sqlite:///flowctl.db`")
     if path in ("", ":memory:"):
         raise Wrong("the store must be a file", help="write `sqlite:///FILE`, or the path of a file")
     return _path(path, folder)
@@ -65,12 +50,12 @@ def _path(value: Any, folder: Path) -> Path:
     try:
         return Path(os.path.normpath(folder / Path(text).expanduser()))
     except RuntimeError as error:
-        raise Wrong(f"there is no home folder for `{_shown(text)}`") from error
+        raise Wrong(f"there is no home folder for `{shown(text)}`") from error
 
 
 def _paths(value: Any, folder: Path) -> tuple[Path, ...]:
     if not isinstance(value, list):
-        raise Wrong(f"expected a list of paths, found {_kind(value)}", help="write `[.env]`")
+        raise Wrong(f"expected a list of paths, found {kind_of(value)}", help="write `[.env]`")
     found = []
     for index, item in enumerate(value):
         try:
@@ -82,14 +67,14 @@ def _paths(value: Any, folder: Path) -> tuple[Path, ...]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise Wrong(f"expected text, found {_kind(value)}")
+        raise Wrong(f"expected text, found {kind_of(value)}")
     return value
 
 
 def _whole(least: int, most: int) -> Callable[[Any, Path], int]:
     def read(value: Any, _folder: Path) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise Wrong(f"expected a whole number, found {_kind(value)}")
+            raise Wrong(f"expected a whole number, found {kind_of(value)}")
         if not least <= value <= most:
             raise Wrong(f"{value} is not between {least:,} and {most:,}", code="FLOW119")
         return int(value)
@@ -102,7 +87,7 @@ def _size(value: Any, folder: Path) -> int:
 
     size = parse_size(_text(value))
     if size is None:
-        raise Wrong(f"`{_shown(value)}` is not a size", code="FLOW118", help="write for example `10MB` or `1MiB`")
+        raise Wrong(f"`{shown(value)}` is not a size", code="FLOW118", help="write for example `10MB` or `1MiB`")
     return _whole(1, 64 << 20)(size, folder)
 
 
@@ -111,7 +96,7 @@ def _colour(value: Any, _folder: Path) -> ColourChoice:
     if value not in choices:
         listed = ", ".join(f"`{choice}`" for choice in choices)
         help_ = did_you_mean(value, choices) if isinstance(value, str) else f"known here: {listed}"
-        raise Wrong(f"`{_shown(value)}` is none of {listed}", code="FLOW113", help=help_)
+        raise Wrong(f"`{shown(value)}` is none of {listed}", code="FLOW113", help=help_)
     return ColourChoice(value)
 
 
@@ -122,13 +107,13 @@ _TYPE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 def _connectors(value: Any, _folder: Path) -> Mapping[str, str]:
     if not isinstance(value, dict):
         raise Wrong(
-            f"expected a map of connector types, found {_kind(value)}", help="write `type: package.module:Class`"
+            f"expected a map of connector types, found {kind_of(value)}", help="write `type: package.module:Class`"
         )
     for name, target in value.items():
         if not isinstance(name, str) or not _TYPE.fullmatch(name):
-            raise Wrong(f"`{_shown(name)}` is not a name", code="FLOW117", path=(name,))
+            raise Wrong(f"`{shown(name)}` is not a name", code="FLOW117", path=(name,))
         if not isinstance(target, str) or not _CLASS.fullmatch(target):
-            found = f"`{_shown(target)}`" if isinstance(target, str) else _kind(target)
+            found = f"`{shown(target)}`" if isinstance(target, str) else kind_of(target)
             raise Wrong(f"expected a class, found {found}", help="write `package.module:Class`", path=(name,))
     return dict(value)
 
@@ -141,16 +126,6 @@ def _paths_in(text: str) -> list[str]:
     return [part for part in text.split(os.pathsep) if part]
 
 
-def _kind(value: Any) -> str:
-    names = {str: "text", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "a map"}
-    return next((name for kind, name in names.items() if isinstance(value, kind)), "nothing")
-
-
-def _shown(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 KEYS: Mapping[str, SettingKey] = {
     "store": SettingKey("store", "FLOWCTL_DB_URL", _store),
     "slots": SettingKey("slots", "FLOWCTL_SLOTS", _whole(1, 10_000), _number_in),
@@ -160,4 +135,7 @@ KEYS: Mapping[str, SettingKey] = {
     "limits.file": SettingKey("file_bytes", "FLOWCTL_LIMITS_FILE", _size),
     "limits.nodes": SettingKey("nodes", "FLOWCTL_LIMITS_NODES", _whole(1, 10_000_000), _number_in),
     "limits.depth": SettingKey("depth", "FLOWCTL_LIMITS_DEPTH", _whole(1, 100), _number_in),
+    "checks.severity": SettingKey("severities", "", read_severities),
+    "checks.ignore": SettingKey("accepted", "", read_acceptances),
+    "checks.enable": SettingKey("enabled", "", read_enabled),
 }

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from flowctl.places import Folders, user_folders
 from flowctl.problems import UsageProblem
 from flowctl.reading import SPEC_BYTES, Unreadable, read_regular, shown_path
-from flowctl.setting_keys import KEYS, Wrong
+from flowctl.setting_keys import KEYS
+from flowctl.setting_values import Wrong
 from flowctl.terminal.colour import ColourChoice
 from specs.diagnostics import Diagnostic, in_source_order
+from specs.policy import AS_WRITTEN, Policy
 from specs.suggest import did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class Settings:
         slots: how many attempts the engine makes at a time.
         env_files: files of variables to read before a run, each of which must exist.
         connectors: connector types of the project: name -> `package.module:Class`.
+        checks: what findings weigh here, which are accepted, and which are asked for.
         project: folder of the project's file, `None` without one.
         folders: where files of the user live.
         origins: for each key that is not at its default, where its value comes from.
@@ -59,6 +62,7 @@ class Settings:
     connectors: Mapping[str, str] = field(default_factory=dict)
     color: ColourChoice = ColourChoice.AUTO
     limits: FileLimits = FileLimits()
+    checks: Policy = AS_WRITTEN
     project: Path | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -118,9 +122,19 @@ def _settings(
     found: Mapping[str, Any], origins: Mapping[str, str], *, folders: Folders, project: Path | None
 ) -> Settings:
     flat = {key: value for key, value in found.items() if "." not in key}
-    limits = {KEYS[key].name: value for key, value in found.items() if key.startswith("limits.")}
+    limits, checks = (
+        {KEYS[key].name: value for key, value in found.items() if key.startswith(group)}
+        for group in ("limits.", "checks.")
+    )
     flat.setdefault("store", folders.data / "flowctl.db")
-    return Settings(folders=folders, project=project, limits=FileLimits(**limits), origins=origins, **flat)
+    return Settings(
+        folders=folders,
+        project=project,
+        limits=FileLimits(**limits),
+        checks=Policy(**checks),
+        origins=origins,
+        **flat,
+    )
 
 
 # --- variables and flags -----------------------------------------------------------------------------------------
@@ -167,7 +181,7 @@ def _read_file(path: Path, diagnostics: list[Diagnostic]) -> dict[str, Any]:
         try:
             values[name] = KEYS[name].read(value, path.absolute().parent)
         except Wrong as wrong:
-            place = reading.document.place((*keys, *wrong.path))
+            place = reading.document.place((*keys, *wrong.path), key=wrong.at_key)
             diagnostics.append(Diagnostic(wrong.code, place, str(wrong), help=wrong.help, path=(*keys, *wrong.path)))
     return values
 
