@@ -24,6 +24,8 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("validate", "flowctl.cli.validate", "Check flows as strictly as a compiler checks a program"),
     CommandEntry("plan", "flowctl.cli.plan", "Show what a run would do, how long and when, and start nothing"),
     CommandEntry("graph", "flowctl.cli.graph", "Draw a flow, or a run by the states of its tasks"),
+    CommandEntry("simulate", "flowctl.cli.simulate", "Show what a run would do, with stubs for what it would start"),
+    CommandEntry("test", "flowctl.cli.cases", "Run the cases of *.test.yaml files, simulated"),
     CommandEntry("run", "flowctl.cli.run", "Run a flow here and wait for it"),
     CommandEntry("runs", "flowctl.cli.runs", "List runs, the newest first"),
     CommandEntry("show", "flowctl.cli.show", "Show a run: its tasks, errors and outputs"),

@@ -1,0 +1,201 @@
+"""What the command line says about stubs: `--stub`, `--fail`, `--duration` and a file of them, put together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from engine.errors import InvalidFlow
+from engine.outcomes import Failure, Json
+from engine.plan import ATTEMPT_ACTIONS, FlowAction, Plan, PlanTask, UseAction
+from engine.simulation import Stub, StubSet
+from engine.values import check_value, parse_json
+from flowctl.problems import UsageProblem
+from flowctl.reading import shown_path
+from flowctl.testing.failing import failure_named, failure_problem
+from flowctl.testing.loading import Unsound, load_model
+from flowctl.testing.model import StubsFileSpec
+from flowctl.testing.stubbing import make_stubs, stub_findings
+from specs.model.values import parse_duration
+from specs.suggest import did_you_mean
+
+_TARGET = r"(?P<path>(?:[a-z0-9_]+/)*)(?P<task>(?:hooks\.[a-z]+\.|undo\.)?[a-z][a-z0-9_]*)"
+_ITEM = r"(?:\.(?P<item>[^:@=/]+))?"
+_FAIL = re.compile(rf"{_TARGET}{_ITEM}(?::(?P<kind>[^@]+))?(?:@(?P<attempt>[1-9][0-9]{{0,3}}))?")
+_GIVEN = re.compile(rf"{_TARGET}{_ITEM}=(?P<text>.*)", re.DOTALL)
+FORM_OF_FAIL = "write `--fail TASK[.ITEM][:KIND][@ATTEMPT]`, for example `--fail load:exit:75@1`"
+
+
+@dataclass(frozen=True, slots=True)
+class GivenStubs:
+    """Stubs and secrets as given."""
+
+    stubs: StubSet
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+def given_stubs(
+    plan: Plan, *, stubs: Sequence[str], fails: Sequence[str], durations: Sequence[str], file: Path | None
+) -> GivenStubs:
+    """The stubs of a simulation: those of the file, and over them what the flags say.
+
+    Raises:
+        UsageProblem: a flag has not the form, or names what the flow does not have.
+        InvalidFlow: the file of stubs has errors; they are its diagnostics.
+    """
+    tasks, secrets = ({}, {}) if file is None else _from_file(file, plan)
+    for text in stubs:
+        tasks = _with_outputs(tasks, plan, text)
+    for text in fails:
+        tasks = _with_failure(tasks, plan, text)
+    general = StubSet().duration
+    for text in durations:
+        if "=" not in text:
+            general = _duration(text, text)
+        else:
+            target = _target(_GIVEN, text, plan, "write `--duration TASK=5s`, or `--duration 5s` for all tasks")
+            given = _duration(target.text, text)
+            tasks = _changed(tasks, target, partial(_lasting, given))
+    return GivenStubs(StubSet(tasks, general), secrets)
+
+
+def _from_file(path: Path, plan: Plan) -> tuple[dict[str, Stub], dict[str, str]]:
+    loaded = load_model(path, StubsFileSpec)
+    if isinstance(loaded, Unsound):
+        raise BadStubs(loaded)
+    document, spec = loaded
+    found = tuple(stub_findings(spec.stubs, plan, document))
+    if found:
+        raise BadStubs(Unsound(shown_path(path), found))
+    return make_stubs(spec.stubs), spec.secrets
+
+
+class BadStubs(InvalidFlow):
+    """The file of stubs has errors."""
+
+    code = "bad_stubs"
+
+    def __init__(self, unsound: Unsound) -> None:
+        super().__init__(unsound.name, unsound.findings)
+        self.args = (f"`{unsound.name}` is no file of stubs",)
+        self.hint = "begin with `version: 1`, then `stubs:` with tasks below it"
+
+
+# --- flags --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The task or item that a flag is about, and what else the flag says."""
+
+    path: tuple[str, ...]
+    spec: PlanTask
+    item: str | None
+    text: str = ""
+    kind: str | None = None
+    attempt: int | None = None
+
+
+def _target(form: re.Pattern[str], flag: str, plan: Plan, hint: str) -> _Target:
+    match = form.fullmatch(flag)
+    if match is None:
+        raise UsageProblem(f"`{flag}` has not the form of this flag", hint=hint)
+    parts = match.groupdict()
+    path = tuple(part for part in parts["path"].split("/") if part)
+    flow = plan
+    for name in path:
+        action = _task(flow, name).action
+        if not isinstance(action, FlowAction):
+            raise UsageProblem(f"`{name}` of `{flow.name}` calls no flow", hint="only a called flow has tasks below it")
+        flow = flow.children[action.flow]
+    spec = _task(flow, parts["task"])
+    if not isinstance(spec.action, ATTEMPT_ACTIONS):
+        hint = f"give `{spec.id}/TASK`" if isinstance(spec.action, FlowAction) else "it is carried out as it is written"
+        raise UsageProblem(f"`{spec.id}` starts nothing that could be stubbed", hint=hint)
+    if parts["item"] is not None and spec.fan_out is None:
+        raise UsageProblem(f"`{spec.id}` does not fan out, so it has no item `{parts['item']}`", hint=hint)
+    attempt = parts.get("attempt")
+    return _Target(
+        path, spec, parts["item"], parts.get("text") or "", parts.get("kind"), int(attempt) if attempt else None
+    )
+
+
+def _task(plan: Plan, name: str) -> PlanTask:
+    if name not in plan.tasks:
+        raise UsageProblem(f"`{plan.name}` has no task `{name}`", hint=did_you_mean(name, plan.tasks))
+    return plan.tasks[name]
+
+
+def _with_outputs(tasks: dict[str, Stub], plan: Plan, flag: str) -> dict[str, Stub]:
+    hint = "write `--stub TASK='{\"NAME\": VALUE}'`"
+    target = _target(_GIVEN, flag, plan, hint)
+    try:
+        value = parse_json(target.text)
+    except ValueError as error:
+        raise UsageProblem(f"`--stub {target.spec.id}`: {error}", hint=hint) from None
+    if not isinstance(value, dict):
+        raise UsageProblem(f"`--stub {target.spec.id}`: outputs are an object", hint=hint)
+    outputs = {name: _output(target.spec, name, one) for name, one in value.items()}
+    return _changed(tasks, target, lambda stub: replace(stub, outputs={**stub.outputs, **outputs}))
+
+
+def _output(spec: PlanTask, name: str, value: Json) -> Json:
+    declared = spec.outputs.get(name)
+    if declared is None:
+        if isinstance(spec.action, UseAction):
+            return value
+        raise UsageProblem(f"`{spec.id}` declares no output `{name}`", hint=did_you_mean(name, spec.outputs))
+    try:
+        return check_value(value, declared.type, declared.items)
+    except ValueError as error:
+        raise UsageProblem(f"output `{name}` of `{spec.id}` is no `{declared.type}`: {error}") from None
+
+
+def _with_failure(tasks: dict[str, Stub], plan: Plan, flag: str) -> dict[str, Stub]:
+    target = _target(_FAIL, flag, plan, FORM_OF_FAIL)
+    kind = target.kind or "exit"
+    problem = failure_problem(kind)
+    if problem is not None:
+        raise UsageProblem(f"`--fail {flag}`: {problem.message}", hint=problem.help)
+    return _changed(tasks, target, lambda stub: _failing(stub, failure_named(kind), target.attempt))
+
+
+def _failing(stub: Stub, failure: Failure, attempt: int | None) -> Stub:
+    """`stub` with a failure of one attempt, or of all."""
+    if attempt is None:
+        return replace(stub, failure=failure)
+    own = replace(stub, attempts=(), items={}, tasks={})
+    attempts = list(stub.attempts) + [own] * (attempt - len(stub.attempts))
+    attempts[attempt - 1] = replace(attempts[attempt - 1], failure=failure)
+    return replace(stub, attempts=tuple(attempts))
+
+
+def _duration(text: str, flag: str) -> timedelta:
+    found = parse_duration(text)
+    if found is None:
+        raise UsageProblem(
+            f"`--duration {flag}`: `{text}` is not a duration", hint="write for example `90s` or `1h30m`"
+        )
+    return found
+
+
+def _lasting(duration: timedelta, stub: Stub) -> Stub:
+    return replace(stub, duration=duration)
+
+
+def _changed(tasks: Mapping[str, Stub], target: _Target, change: Callable[[Stub], Stub]) -> dict[str, Stub]:
+    """`tasks` with the stub of the target changed; the paths of calls are short, so this may recurse over them."""
+    if target.path:
+        head, *rest = target.path
+        caller = tasks.get(head, Stub())
+        below = _changed(caller.tasks, replace(target, path=tuple(rest)), change)
+        return {**tasks, head: replace(caller, tasks=below)}
+    stub = tasks.get(target.spec.id, Stub())
+    if target.item is None:
+        return {**tasks, target.spec.id: change(stub)}
+    own = stub.items.get(target.item, replace(stub, items={}))
+    return {**tasks, target.spec.id: replace(stub, items={**stub.items, target.item: change(own)})}
