@@ -232,12 +232,16 @@ class TaskCancelled:
 
 @dataclass(frozen=True, slots=True)
 class ResetRequested:
-    """A task asks its ancestors to run again; `members` is the whole set. Members that run are stopped first."""
+    """A task asks its ancestors to run again; `members` is the whole set. Members that run are stopped first.
+
+    `failure` is what the task fails with if the reset is not made after all.
+    """
 
     at: datetime
     task: str
     members: tuple[str, ...]
     due: datetime
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from engine.events import (
     TaskSucceeded,
 )
 from engine.outcomes import Ending
-from engine.plan import ATTEMPT_ACTIONS, FlowAction, Plan, WaitAction
+from engine.plan import ATTEMPT_ACTIONS, EdgeKind, FlowAction, Plan, PlanTask, WaitAction
 from engine.run import MET, OFF, WAITING, ItemRun, Run, TaskRun, Timer, Unit
 from engine.states import RunState, TaskState, advance, advance_run
 
@@ -47,8 +47,17 @@ S = TaskState
 
 def new_run(plan: Plan, run_id: str) -> Run:
     """A run to which nothing has happened yet: every task `pending`, every edge `waiting`."""
-    tasks = {task.id: TaskRun(edges=[WAITING] * len(task.edges), open=len(task.edges)) for task in plan.tasks.values()}
+    tasks = {name: _fresh(plan, name, held=len(plan.holders.get(name, ()))) for name in plan.tasks}
     return Run(id=run_id, tasks=tasks, main_left=len(plan.main))
+
+
+def _fresh(plan: Plan, name: str, *, held: int, round_: int = 1, requests: int = 0) -> TaskRun:
+    """A task at the beginning of a round, none of whose edges is decided."""
+    edges = plan.tasks[name].edges
+    arms = sum(edge.kind is EdgeKind.ARM for edge in edges)
+    return TaskRun(
+        round=round_, edges=[WAITING] * len(edges), open=len(edges), open_arms=arms, held=held, requests=requests
+    )
 
 
 def fold(plan: Plan, run_id: str, events: Iterable[Event]) -> Run:
@@ -94,7 +103,24 @@ def _draining(plan: Plan, run: Run, event: RunDraining) -> None:
     run.draining = event.reason
     run.stops = run.stops or event.stops
     run.pending_resets.clear()
+    for name in run.suspended:
+        _wind_up(plan, run, name)
+    run.suspended.clear()
     _set_timer(run, event.at + plan.cleanup, "cleanup")
+
+
+def _wind_up(plan: Plan, run: Run, name: str) -> None:
+    """Set the timers of a task again: those that came up while it was suspended meant nothing then."""
+    spec, task = plan.tasks[name], run.tasks[name]
+    units: list[tuple[int | None, Unit]] = [(None, task)] if task.items is None else [*enumerate(task.items)]
+    for item, unit in units:
+        if unit.state in (S.RETRYING, S.WAITING) and unit.due is not None:
+            kind = "retry" if unit.state is S.RETRYING else "wait"
+            _set_timer(run, unit.due, kind, name, item, task.round, unit.attempt)
+        elif unit.state is S.QUEUED and unit.queued_at is not None:
+            _limit_queueing(plan, run, name, item, unit.queued_at)
+    if spec.deadline is not None and task.started_at is not None:
+        _set_timer(run, task.started_at + spec.deadline, "deadline", name, round_=task.round)
 
 
 def _hurried(plan: Plan, run: Run, event: RunHurried) -> None:
@@ -158,7 +184,7 @@ def _limit_queueing(plan: Plan, run: Run, task: str, item: int | None, at: datet
     limit = plan.tasks[task].queue_timeout
     if limit is not None:
         unit = run.tasks[task].unit(item)
-        _set_timer(run, at + limit, "queue_timeout", task, item, attempt=unit.attempt)
+        _set_timer(run, at + limit, "queue_timeout", task, item, run.tasks[task].round, unit.attempt)
 
 
 def _skipped(plan: Plan, run: Run, event: TaskSkipped) -> None:
@@ -180,6 +206,7 @@ def _edge_timed_out(plan: Plan, run: Run, event: EdgeTimedOut) -> None:
 def _attempt_started(plan: Plan, run: Run, event: AttemptStarted) -> None:
     spec, task = plan.tasks[event.task], run.tasks[event.task]
     unit = task.unit(event.item)
+    is_first = task.started_at is None
     if unit.state is S.PENDING:  # actions without a process are not queued first
         _note_cleanup(run, task)
         unit.state = advance(unit.state, S.QUEUED)
@@ -196,9 +223,9 @@ def _attempt_started(plan: Plan, run: Run, event: AttemptStarted) -> None:
     unit.started_at = unit.started_at or event.at
     unit.due = event.due
     _start_clocks(run, spec.timeout, event)
-    if task.started_at is None or task.started_at == event.at:
+    if is_first:
         task.started_at = event.at
-        if spec.deadline is not None and event.attempt == 1:
+        if spec.deadline is not None:
             _set_timer(run, event.at + spec.deadline, "deadline", event.task, round_=task.round)
     if not task.started and not spec.service:
         task.started = True
@@ -298,28 +325,41 @@ def _end_item(task: TaskRun, item: Unit, state: TaskState, at: datetime) -> None
 
 def _reset_requested(plan: Plan, run: Run, event: ResetRequested) -> None:
     run.pending_resets.append((event.task, event.members, event.due))
+    for name in event.members:
+        run.suspended[name] = run.suspended.get(name, 0) + 1
     run.tasks[event.task].requests += 1
+    run.tasks[event.task].failure = event.failure or run.tasks[event.task].failure
     run.resets += 1
     _set_timer(run, event.due, "reset", event.task)
 
 
 def _reset(plan: Plan, run: Run, event: TasksReset) -> None:
-    run.pending_resets = [entry for entry in run.pending_resets if entry[0] != event.task]
-    main = set(plan.main)
+    _resume(run, event.task)
     for name in event.members:
         old = run.tasks[name]
-        if old.state.is_final and name in main:
-            run.main_left += 1
-        advance(old.state, S.PENDING) if old.state is not S.PENDING else old.state
-        count = len(plan.tasks[name].edges)
-        run.tasks[name] = TaskRun(round=old.round + 1, edges=[WAITING] * count, open=count, requests=old.requests)
+        if old.state is not S.PENDING:
+            advance(old.state, S.PENDING)
+        if old.state.is_final:
+            run.main_left += "." not in name
+            for held in plan.tasks[name].before_complete:
+                run.tasks[held].held += 1
+        run.tasks[name] = _fresh(plan, name, held=old.held, round_=old.round + 1, requests=old.requests)
     for name in event.members:  # edges from tasks outside the set are decided as they were
         for index, edge in enumerate(plan.tasks[name].edges):
             _decide_edge(plan, run, name, index, edge_state(plan, run.tasks, name, edge), event.at)
-        if not run.tasks[name].open or plan.tasks[name].join not in ("all", "strict"):
+        if not run.tasks[name].open:
             run.dirty.append(name)
     for name in event.members:
         _tell(plan, run, name, event.at)
+
+
+def _resume(run: Run, asking: str) -> None:
+    """The resets that `asking` waits for are made: their members wait for one less."""
+    for name in [name for task, members, _ in run.pending_resets if task == asking for name in members]:
+        run.suspended[name] -= 1
+        if not run.suspended[name]:
+            del run.suspended[name]
+    run.pending_resets = [entry for entry in run.pending_resets if entry[0] != asking]
 
 
 # --- what follows from a change of state --------------------------------------------------------------------------------
@@ -331,8 +371,9 @@ def _settle(plan: Plan, run: Run, name: str, state: TaskState, at: datetime) -> 
     task.state = advance(task.state, state)
     task.ended_at, task.due, task.stopping, task.live = at, None, None, False
     run.settled.append(name)
-    if "." not in name:
-        run.main_left -= 1
+    run.main_left -= "." not in name
+    for held in plan.tasks[name].before_complete:
+        run.tasks[held].held -= 1
     _tell(plan, run, name, at)
 
 
@@ -348,14 +389,28 @@ def _decide_edge(plan: Plan, run: Run, name: str, index: int, state: str, at: da
     old = task.edges[index]
     if old == state:
         return
+    was_enough = _has_enough(spec, task)
+    opened = (state == WAITING) - (old == WAITING)
     task.edges[index] = state
-    task.open += (state == WAITING) - (old == WAITING)
+    task.open += opened
+    if spec.edges[index].kind is EdgeKind.ARM:
+        task.open_arms += opened
+    else:
+        task.met += (state == MET) - (old == MET)
     if task.state is not S.PENDING:
         return
-    if not task.open or spec.join not in ("all", "strict"):
+    if not task.open or (not was_enough and _has_enough(spec, task)):
         run.dirty.append(name)
     elif task.open == 1:
         _await_last_edge(run, name, spec.edges, task, at)
+
+
+def _has_enough(spec: PlanTask, task: TaskRun) -> bool:
+    """Whether a task that joins by a number need not wait for the rest of its edges. Once it has, it is looked at; looking
+    at each edge that is met would cost the square of their number."""
+    if spec.join in ("all", "strict") or task.open_arms:
+        return False
+    return task.met >= (1 if spec.join == "any" else int(spec.join))
 
 
 def _await_last_edge(run: Run, name: str, edges: tuple[Any, ...], task: TaskRun, at: datetime) -> None:

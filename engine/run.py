@@ -1,7 +1,7 @@
 """A run as its events have made it: the value that `engine.evolve` folds into and `engine.decide` reads.
 
 The objects are changed in place by `evolve` and by nothing else; a run rebuilt from its log is equal to the one that was
-driven. `timers`, `dirty` and `settled` are work lists derived on the way and not part of that equality.
+driven. `timers`, `dirty`, `settled`, `to_undo` and `closing` are work lists derived on the way and not part of that equality.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ class TaskRun(Unit):
     Attributes:
         round: counts from 1, one more with each reset.
         started: its first attempt in this round has begun (of a service: it was ready).
-        edges: the state of each edge of the plan's task, in that order; `open` of them are `waiting`.
+        edges: the state of each edge of the plan's task, in that order; `open` of them are `waiting`, `open_arms` of
+            those are arms; `met` are `met` and no arms.
+        held: how many tasks that name it in `before_complete` are not final.
         forced: edges that count as met because their time has passed.
         items: of a fan-out that has been expanded; `None` before and for other tasks.
         active, succeeded, failed: how many items are not final, have succeeded, have failed.
@@ -83,6 +85,9 @@ class TaskRun(Unit):
     started: bool = False
     edges: list[str] = field(default_factory=list)
     open: int = 0
+    open_arms: int = 0
+    met: int = 0
+    held: int = 0
     forced: tuple[int, ...] = ()
     items: list[ItemRun] | None = None
     active: int = 0
@@ -126,6 +131,7 @@ class Run:
         stops: the drain ends what runs, too.
         hurried: cleanup is over; with `hurried_everything` hooks and undo are, too.
         pending_resets: resets that wait for members to end or for their delay: (asking task, members, due).
+        suspended: the members of those, each with the number of resets it waits for.
         fanned_out: items made so far, bounded by `limits.fan_out_items`.
         main_left: tasks of the flow itself that are not final.
     """
@@ -160,8 +166,11 @@ class Run:
     undo: str | None = None
     resets: int = 0
     pending_resets: list[tuple[str, tuple[str, ...], datetime]] = field(default_factory=list)
+    suspended: dict[str, int] = field(default_factory=dict)
     fanned_out: int = 0
     main_left: int = 0
     timers: list[Timer] = field(default_factory=list, compare=False)
     dirty: list[str] = field(default_factory=list, compare=False)
     settled: list[str] = field(default_factory=list, compare=False)
+    to_undo: list[str] | None = field(default=None, compare=False)
+    closing: list[str] | None = field(default=None, compare=False)

@@ -57,11 +57,11 @@ FINAL = frozenset({T.SUCCEEDED, T.FAILED, T.SKIPPED, T.BLOCKED, T.CANCELLED})
 
 TRANSITIONS: Mapping[TaskState, frozenset[TaskState]] = {
     T.PENDING: frozenset({T.QUEUED, T.SKIPPED, T.BLOCKED, T.CANCELLED, T.FAILED, T.SUCCEEDED}),
-    T.QUEUED: frozenset({T.RUNNING, T.CANCELLED, T.FAILED, T.PENDING}),
+    T.QUEUED: frozenset({T.RUNNING, T.COMPLETING, T.SUCCEEDED, T.CANCELLED, T.FAILED, T.PENDING}),
     T.RUNNING: frozenset(
         {T.QUEUED, T.RETRYING, T.WAITING, T.COMPLETING, T.SUCCEEDED, T.FAILED, T.CANCELLED, T.PENDING}
     ),
-    T.RETRYING: frozenset({T.QUEUED, T.FAILED, T.CANCELLED, T.COMPLETING, T.PENDING}),
+    T.RETRYING: frozenset({T.QUEUED, T.SUCCEEDED, T.FAILED, T.CANCELLED, T.COMPLETING, T.PENDING}),
     T.WAITING: frozenset({T.RUNNING, T.COMPLETING, T.RETRYING, T.SUCCEEDED, T.FAILED, T.CANCELLED, T.PENDING}),
     T.COMPLETING: frozenset({T.SUCCEEDED, T.FAILED, T.CANCELLED, T.PENDING}),
     T.SUCCEEDED: frozenset({T.PENDING}),
@@ -71,7 +71,8 @@ TRANSITIONS: Mapping[TaskState, frozenset[TaskState]] = {
     T.CANCELLED: frozenset({T.PENDING}),
 }
 """Edges back to `pending` exist for a reset (`LANGUAGE.md` 9) and an operator's rerun only. `pending -> succeeded` is a
-fan-out over nothing with `on_empty: succeed`."""
+fan-out over nothing with `on_empty: succeed`; `queued -> succeeded` one whose items all waited too long and are tolerated,
+or, like `retrying -> succeeded`, a service that nobody needs any more."""
 
 R = RunState
 RUN_TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {

@@ -8,7 +8,7 @@ from engine.attempts import AttemptEnded, AttemptKey
 from engine.commands import Admit
 from engine.deciding.decision import Decision
 from engine.deciding.ending import after_item, fail_finally, is_suspended, succeed
-from engine.deciding.resets import apply_resets, asks_at_once, may_ask, request_reset
+from engine.deciding.resets import apply_resets, asks_at_once, may_ask
 from engine.events import (
     AttemptFinished,
     AttemptStarted,
@@ -32,6 +32,8 @@ S = TaskState
 def admit(d: Decision, command: Admit) -> None:
     """Start the next attempt of a queued unit. Nothing happens if it is not queued any more, or waits for a reset."""
     task = d.run.tasks[command.task]
+    if command.item is not None and command.item >= len(task.items or ()):
+        return
     unit = task.unit(command.item)
     if unit.state is not S.QUEUED or is_suspended(d, command.task):
         return
@@ -73,7 +75,9 @@ def attempt_ended(d: Decision, report: AttemptEnded) -> None:
 
 def _current(d: Decision, key: AttemptKey) -> Unit | None:
     task = d.run.tasks.get(key.task)
-    if task is None or task.round != key.round or (key.item is not None and key.item >= len(task.items or ())):
+    if task is None or task.round != key.round or (key.item is None) != (task.items is None):
+        return None
+    if key.item is not None and key.item >= len(task.items or ()):
         return None
     unit = task.unit(key.item)
     return unit if unit.live and unit.attempt == key.attempt else None
@@ -81,10 +85,10 @@ def _current(d: Decision, key: AttemptKey) -> Unit | None:
 
 def _follow(d: Decision, name: str, item: int | None, outcome: Outcome, reason: str | None) -> None:
     spec = d.plan.tasks[name]
-    if spec.service and reason == "unneeded":
-        succeed(d, name, item, None)
-    elif reason == "reset" and is_suspended(d, name):
+    if is_suspended(d, name):  # however it ended, it was the last thing a reset waited for, perhaps
         apply_resets(d)
+    elif spec.service and reason == "unneeded":
+        succeed(d, name, item, None)
     elif reason == "reset" or (reason in ("cancelled", "fail_fast") and outcome.ending is not Ending.SUCCEEDED):
         _cancel(d, name, item)
     elif outcome.ending is Ending.SUCCEEDED and not spec.service:
@@ -123,19 +127,22 @@ def _succeeded(d: Decision, name: str, item: int | None, spec: PlanTask, output:
     except EvaluationError as problem:
         fail_finally(d, name, item, Failure("expression", f"`until`: {problem}"))
         return
+    due, deadline_at = d.now + spec.repeat.every, _deadline_at(spec, d.run.tasks[name].started_at)
     if done:
         succeed(d, name, item, output)
     elif unit.repeats + 1 >= spec.repeat.max:
         fail_finally(d, name, item, Failure("repeat", f"`until` was still false after {spec.repeat.max} times"))
+    elif deadline_at is not None and due >= deadline_at:
+        fail_finally(d, name, item, Failure("deadline", "`until` is still false and the next look would be too late"))
     else:
-        _again(d, name, item, d.now + spec.repeat.every, "repeat")
+        _again(d, name, item, due, "repeat")
 
 
 def _failed(d: Decision, name: str, item: int | None, spec: PlanTask, failure: Failure) -> None:
     task = d.run.tasks[name]
     unit = task.unit(item)
     if asks_at_once(spec, failure) and may_ask(d, name, failure):
-        request_reset(d, name)
+        fail_finally(d, name, item, failure)  # which asks
         return
     follows = after_failure(
         spec.retry,
@@ -150,8 +157,6 @@ def _failed(d: Decision, name: str, item: int | None, spec: PlanTask, failure: F
     )
     if isinstance(follows, Again):
         _again(d, name, item, follows.due, follows.why)
-    elif may_ask(d, name, follows.failure):
-        request_reset(d, name)
     else:
         fail_finally(d, name, item, follows.failure)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.deciding.decision import Decision
+from engine.deciding.resets import may_ask, request_reset
 from engine.events import AttemptStopping, TaskCancelled, TaskCompleting, TaskFailed, TaskSucceeded
 from engine.outcomes import Failure, Json
 from engine.plan import FanOut
@@ -22,20 +23,25 @@ def succeed(d: Decision, name: str, item: int | None, output: Json) -> None:
 
 
 def fail_finally(d: Decision, name: str, item: int | None, failure: Failure) -> None:
-    """A unit has failed and no attempt is left."""
+    """A unit has failed and no attempt is left: it asks its ancestors to run again, or ends."""
     if item is None:
         conclude(d, name, failure)
+    elif may_ask(d, name, failure):  # an item asks for the whole task to be reset
+        request_reset(d, name, None)
     else:
         d.emit(TaskFailed(d.now, name, failure, item))
         after_item(d, name)
 
 
 def conclude(d: Decision, name: str, result: Json | Failure) -> None:
-    """End a task, or hold it back while tasks that name it in `before_complete` are not final."""
+    """End a task, or hold it back while tasks that name it in `before_complete` are not final. One that would fail asks
+    its ancestors to run again first, if it may."""
     task = d.run.tasks[name]
     failure = result if isinstance(result, Failure) else None
     output = None if isinstance(result, Failure) else result
-    if task.started and task.state is not S.COMPLETING and is_held(d, name):
+    if failure is not None and task.state is not S.COMPLETING and may_ask(d, name, failure):
+        request_reset(d, name, failure)
+    elif task.started and task.state is not S.COMPLETING and is_held(d, name):
         d.emit(TaskCompleting(d.now, name, output=output, failure=failure))
     elif failure is not None:
         d.emit(TaskFailed(d.now, name, failure))
@@ -45,9 +51,7 @@ def conclude(d: Decision, name: str, result: Json | Failure) -> None:
 
 def is_held(d: Decision, name: str) -> bool:
     """Whether a task that names `name` in `before_complete` is not final; nothing is held once the run is cancelled."""
-    if d.run.draining == "cancelled":
-        return False
-    return any(not d.run.tasks[holder].state.is_final for holder in d.plan.holders.get(name, ()))
+    return d.run.draining != "cancelled" and d.run.tasks[name].held > 0
 
 
 def release(d: Decision, name: str) -> None:
@@ -70,7 +74,7 @@ def cancel_unit(d: Decision, name: str, item: int | None, *, reason: str) -> Non
 
 def is_suspended(d: Decision, name: str) -> bool:
     """Whether the task belongs to a reset that has been asked for and not yet been made."""
-    return any(name in members for _, members, _ in d.run.pending_resets)
+    return name in d.run.suspended
 
 
 # --- items --------------------------------------------------------------------------------------------------------------
@@ -91,6 +95,7 @@ def after_item(d: Decision, name: str) -> None:
         return
     exceeded = not tolerates(fan_out, task.failed, len(items))
     if exceeded and fan_out.fail_fast and task.stopping is None:
+        d.emit(AttemptStopping(d.now, name, None, "fail_fast"))
         for index in range(len(items)):
             cancel_unit(d, name, index, reason="fail_fast")
     if task.active == 0 and not task.state.is_final and task.state is not S.COMPLETING:

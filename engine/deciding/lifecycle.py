@@ -156,10 +156,20 @@ def _advance(d: Decision) -> bool:
         return True
     if run.phase == "undo":
         return _advance_undo(d)
-    if run.phase == "hooks" and all(run.tasks[name].state.is_final for name in end_hooks(d)):
+    if run.phase == "hooks" and _hooks_are_over(d):
         _finish(d)
         return True
     return False
+
+
+def _hooks_are_over(d: Decision) -> bool:
+    """Whether every hook of the end is final; each is looked at until it is, and not again."""
+    if d.run.closing is None:
+        d.run.closing = list(end_hooks(d))
+    left = d.run.closing
+    while left and d.run.tasks[left[-1]].state.is_final:
+        left.pop()
+    return not left
 
 
 def _leave_start(d: Decision) -> bool:
@@ -248,13 +258,15 @@ def drain(d: Decision, reason: str, *, stops: bool, by: str | None = None, note:
     d.emit(RunDraining(d.now, reason, stops=stops, by=by, note=note))
     for asking, members, _ in waiting:
         _abandon_reset(d, asking, members)
-    for name, item, unit in list(_units(d)):
+    units = list(_units(d))
+    startable = {name for name in dict.fromkeys(name for name, _, _ in units) if may_start(d, name)}
+    for name, item, unit in units:
         if unit.state is S.QUEUED and unit.attempt == 0:
-            if not may_start(d, name):
+            if name not in startable:
                 d.emit(TaskCancelled(d.now, name, item))
         elif stops and not d.run.tasks[name].cleanup:
             cancel_unit(d, name, item, reason="cancelled")
-    for name in d.plan.main:
+    for name in (*d.plan.main, *d.plan.hooks.get("start", ())):
         after_item(d, name)
         if d.run.tasks[name].state is S.COMPLETING and not is_held(d, name):
             release(d, name)
@@ -274,18 +286,31 @@ def _units(d: Decision) -> Iterator[tuple[str, int | None, Unit]]:
 
 def _abandon_reset(d: Decision, asking: str, members: tuple[str, ...]) -> None:
     """The run drains before a reset was made: the asking task has failed after all, members go on or are cancelled."""
-    task = d.run.tasks[asking]
     for member in members:
-        other = d.run.tasks[member]
-        if member != asking and other.state is S.RUNNING and other.items is None and not other.live:
-            d.emit(TaskCancelled(d.now, member))
-        elif other.state is S.PENDING:
+        task = d.run.tasks[member]
+        if task.state is S.PENDING:
             d.run.dirty.append(member)
-    if task.items is None and not task.state.is_final:
-        fail_finally(d, asking, None, task.failure or Failure("exit", "it failed and its ancestors do not run again"))
-    for index, item in enumerate(task.items or ()):
-        if not item.state.is_final and not item.live and item.state is S.RUNNING:
-            fail_finally(d, asking, index, item.failure or Failure("exit", "its ancestors do not run again"))
+        units: list[tuple[int | None, Unit]] = [(None, task)] if task.items is None else [*enumerate(task.items)]
+        for item, unit in units:
+            if member == asking and item is None and not unit.state.is_final:
+                fail_finally(d, asking, None, unit.failure or _NOT_AGAIN)
+            elif not _is_over(unit):
+                continue
+            elif member == asking:
+                fail_finally(d, asking, item, unit.failure or _NOT_AGAIN)
+            else:
+                d.emit(TaskCancelled(d.now, member, item))
+        is_done = task.state.is_final or task.state is S.COMPLETING
+        if member == asking and task.items is not None and not task.active and not is_done:
+            conclude(d, asking, task.failure or _NOT_AGAIN)
+
+
+_NOT_AGAIN = Failure("exit", "it failed and its ancestors do not run again")
+
+
+def _is_over(unit: Unit) -> bool:
+    """Whether the unit's attempt has ended and nothing has followed from that."""
+    return unit.state in (S.RUNNING, S.WAITING) and not unit.live and unit.due is None
 
 
 def hurry(d: Decision, *, everything: bool) -> None:

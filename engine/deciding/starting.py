@@ -10,7 +10,7 @@ from engine.deciding.decision import Decision
 from engine.deciding.ending import conclude, fail_finally, is_suspended, succeed
 from engine.deciding.items import TooManyItems, make_items
 from engine.edges import verdict
-from engine.events import AttemptStarted, FannedOut, TaskBlocked, TaskCancelled, TaskFailed, TaskQueued, TaskSkipped
+from engine.events import AttemptStarted, FannedOut, TaskBlocked, TaskCancelled, TaskQueued, TaskSkipped
 from engine.outcomes import Failure, Json
 from engine.plan import (
     BranchAction,
@@ -71,7 +71,7 @@ def _condition_holds(d: Decision, name: str, spec: PlanTask) -> bool:
     try:
         holds = evaluate_condition(spec.condition, task_scope(d.plan, d.run, name))
     except EvaluationError as problem:
-        d.emit(TaskFailed(d.now, name, Failure("expression", f"`if`: {problem}")))
+        conclude(d, name, Failure("expression", f"`if`: {problem}"))
         return False
     if not holds:
         d.emit(TaskSkipped(d.now, name, "`if` is false"))
@@ -171,7 +171,7 @@ def _begin_wait(d: Decision, name: str, action: WaitAction) -> None:
         scope = task_scope(d.plan, d.run, name)
         due = _wait_until(action, scope, d.now)
     except EvaluationError as problem:
-        d.emit(TaskFailed(d.now, name, Failure("expression", f"`wait`: {problem}")))
+        conclude(d, name, Failure("expression", f"`wait`: {problem}"))
         return
     d.emit(AttemptStarted(d.now, name, None, task.round, 1, due=due))
 
@@ -194,11 +194,11 @@ def _duration(value: Json) -> timedelta:
 def _instant(value: Json) -> datetime:
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        if found is not None and found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):  # at the ends of the calendar an offset leads out of it
         found = None
-    if found is None or found.tzinfo is None:
-        raise EvaluationError(f"`{value}` is not an instant with an offset such as `2026-01-02T03:04:05Z`")
-    return found.astimezone(UTC)
+    raise EvaluationError(f"`{value}` is not an instant with an offset such as `2026-01-02T03:04:05Z`")
 
 
 # --- items --------------------------------------------------------------------------------------------------------------
@@ -213,9 +213,9 @@ def expand(d: Decision, name: str, spec: FanOut) -> None:
         if len(items) > room:
             raise TooManyItems(len(items), room)
     except TooManyItems as problem:
-        d.emit(TaskFailed(d.now, name, Failure("too_many_items", str(problem))))
+        conclude(d, name, Failure("too_many_items", str(problem)))
     except EvaluationError as problem:
-        d.emit(TaskFailed(d.now, name, Failure("expression", f"`fan_out`: {problem}")))
+        conclude(d, name, Failure("expression", f"`fan_out`: {problem}"))
     else:
         _begin_items(d, name, spec, keys, items)
 
@@ -224,7 +224,7 @@ def _begin_items(d: Decision, name: str, spec: FanOut, keys: tuple[str, ...], it
     if not items and spec.on_empty == "skip":
         d.emit(TaskSkipped(d.now, name, "it has no items"))
     elif not items and spec.on_empty == "fail":
-        d.emit(TaskFailed(d.now, name, Failure("no_items", "it has no items")))
+        conclude(d, name, Failure("no_items", "it has no items"))
     elif not items:
         d.emit(FannedOut(d.now, name, (), ()))
         conclude(d, name, None)
@@ -235,7 +235,9 @@ def _begin_items(d: Decision, name: str, spec: FanOut, keys: tuple[str, ...], it
 
 
 def _carry_out_all(d: Decision, name: str, count: int) -> None:
-    round_ = d.run.tasks[name].round
+    task, round_ = d.run.tasks[name], d.run.tasks[name].round
     for index in range(count):
+        if task.unit(index).state is not S.QUEUED:  # cancelled, since an earlier one has failed
+            continue
         d.emit(AttemptStarted(d.now, name, index, round_, 1))
         carry_out(d, name, index)

@@ -14,12 +14,11 @@ from engine.events import (
     AttemptStopping,
     EdgeTimedOut,
     TaskCancelled,
-    TaskFailed,
     TaskQueued,
     TaskSkipped,
 )
 from engine.outcomes import Ending, Failure
-from engine.run import WAITING, Timer
+from engine.run import WAITING, Timer, Unit
 from engine.states import RunState, TaskState
 from specs.model.values import format_duration
 
@@ -40,18 +39,34 @@ def _run_start(d: Decision, timer: Timer) -> None:
 
 
 def _run_timeout(d: Decision, timer: Timer) -> None:
-    if d.run.phase in ("start", "main"):
+    if d.run.phase in ("start", "main") and d.run.draining != "cancelled":
         drain(d, "timed_out", stops=True)
 
 
 def _cleanup(d: Decision, timer: Timer) -> None:
-    if d.run.draining is not None and not d.run.hurried and d.run.phase in ("start", "main"):
-        hurry(d, everything=False)
+    """End the cleanup. Where a drain lets run what runs, its time counts from the end of the last of that."""
+    run = d.run
+    if run.draining is None or run.hurried or run.phase not in ("start", "main"):
+        return
+    if not run.stops:
+        others = [task for name, task in run.tasks.items() if "." not in name and not task.cleanup and task.started]
+        ends = [task.ended_at for task in others if task.ended_at is not None]
+        since = d.now if any(task.ended_at is None for task in others) else max(ends, default=timer.at)
+        if since + d.plan.cleanup > d.now:
+            heapq.heappush(run.timers, Timer(since + d.plan.cleanup, run.seq, "cleanup"))
+            return
+    hurry(d, everything=False)
+
+
+def _unit(d: Decision, timer: Timer) -> Unit | None:
+    """The unit a timer was set for, `None` when a reset has taken it away or keeps it from going on."""
+    task = d.run.tasks[timer.task]
+    return None if task.round != timer.round or is_suspended(d, timer.task) else task.unit(timer.item)
 
 
 def _retry(d: Decision, timer: Timer) -> None:
-    unit = d.run.tasks[timer.task].unit(timer.item)
-    if unit.state is S.RETRYING and unit.due is not None and unit.due <= d.now and not is_suspended(d, timer.task):
+    unit = _unit(d, timer)
+    if unit is not None and unit.state is S.RETRYING and unit.due is not None and unit.due <= d.now:
         d.emit(TaskQueued(d.now, timer.task, timer.item))
 
 
@@ -82,9 +97,15 @@ def _timeout(d: Decision, timer: Timer) -> None:
 
 
 def _queue_timeout(d: Decision, timer: Timer) -> None:
-    unit = d.run.tasks[timer.task].unit(timer.item)
+    unit = _unit(d, timer)
     limit = d.plan.tasks[timer.task].queue_timeout
-    if unit.state is not S.QUEUED or unit.queued_at is None or limit is None or unit.queued_at + limit > d.now:
+    if (
+        unit is None
+        or unit.state is not S.QUEUED
+        or unit.queued_at is None
+        or limit is None
+        or unit.queued_at + limit > d.now
+    ):
         return
     failure = Failure("queue_timeout", f"it was queued for {format_duration(limit)} and could not start")
     fail_finally(d, timer.task, timer.item, failure)
@@ -92,13 +113,14 @@ def _queue_timeout(d: Decision, timer: Timer) -> None:
 
 def _deadline(d: Decision, timer: Timer) -> None:
     spec, task = d.task(timer.task)
-    if task.round != timer.round or task.state.is_final or task.state is S.COMPLETING or spec.deadline is None:
+    if _unit(d, timer) is None or task.state.is_final or task.state is S.COMPLETING or spec.deadline is None:
         return
     if task.items is not None:
         _pass_deadline_of_items(d, timer.task)
     elif task.live:
-        d.emit(AttemptStopping(d.now, timer.task, None, "deadline"))
-    elif not is_suspended(d, timer.task):
+        if task.stopping in (None, "timeout"):  # what was cancelled stays so
+            d.emit(AttemptStopping(d.now, timer.task, None, "deadline"))
+    else:
         conclude(d, timer.task, Failure("deadline", f"the deadline of {format_duration(spec.deadline)} has passed"))
 
 
@@ -122,7 +144,7 @@ def _edge(d: Decision, timer: Timer) -> None:
     if edge.on_timeout == "fail":
         waited = format_duration(edge.timeout) if edge.timeout is not None else ""
         message = f"waited {waited} for `{edge.upstream}` in vain"
-        d.emit(TaskFailed(d.now, timer.task, Failure("dependency_timeout", message)))
+        conclude(d, timer.task, Failure("dependency_timeout", message))
     elif edge.on_timeout == "skip":
         d.emit(TaskSkipped(d.now, timer.task, f"`{edge.upstream}` did not get there in time"))
     else:

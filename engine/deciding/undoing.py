@@ -39,7 +39,11 @@ def undo_order(plan: Plan, run: Run) -> list[str]:
 
 def begin_next_undo(d: Decision) -> Literal["begun", "busy", "done"]:
     """Begin the next undo, unless one is under way or all are done; a run that is hurried begins none."""
-    for name in undo_order(d.plan, d.run):
+    if d.run.to_undo is None:  # every task is final, so the order stays
+        d.run.to_undo = undo_order(d.plan, d.run)[::-1]
+    left = d.run.to_undo
+    while left:
+        name = left[-1]
         undo = d.plan.tasks[name].undo
         if undo is None:
             raise AssertionError(name)
@@ -51,6 +55,7 @@ def begin_next_undo(d: Decision) -> Literal["begun", "busy", "done"]:
             return "begun"
         if not state.is_final:
             return "busy"
+        left.pop()
     return "done"
 
 

@@ -54,7 +54,7 @@ def make_plan(
     hook_ids = {kind: tuple(f"hooks.{kind}.{id_}" for id_ in group) for kind, group in (hooks or {}).items()}
     for kind, group in (hooks or {}).items():
         made |= {f"hooks.{kind}.{id_}": make_task(f"hooks.{kind}.{id_}", words) for id_, words in group.items()}
-    made |= {f"undo.{id_}": make_task(f"undo.{id_}", words["undo"]) for id_, words in tasks.items() if "undo" in words}
+    made |= {f"undo.{id_}": _undo_of(id_, words) for id_, words in tasks.items() if "undo" in words}
     placed = {id_: replace(task, position=position) for position, (id_, task) in enumerate(made.items())}
     recoverers = _recoverers(placed)
     return Plan(
@@ -94,6 +94,12 @@ def make_task(id_: str, words: Words, *, arms: Sequence[str] = ()) -> PlanTask:
         undo=undo,
         **rest,
     )
+
+
+def _undo_of(id_: str, words: Words) -> PlanTask:
+    """The undo task of a task: of a fan-out it is one, too, over the items that succeeded."""
+    fan_out = {"fan_out": 0} if "fan_out" in words else {}
+    return make_task(f"undo.{id_}", {**fan_out, **words["undo"]})
 
 
 def make_action(words: dict[str, Any]) -> Action:
