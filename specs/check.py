@@ -153,7 +153,8 @@ class _Project:
         self._limits = limits
         self._policy = policy
         self._now = now
-        self._rules = (*all_rules(), *more_rules)
+        wants_more = any(info.opt_in and policy.reports(code) for code, info in CODES.items())
+        self._rules = (*all_rules(opt_in=wants_more), *more_rules)
         self._loaded: dict[str, _Loaded] = {}
         self._checked: dict[str, Checked] = {}
 

@@ -13,6 +13,7 @@ from specs.diagnostics import Diagnostic, Fix, Label, Place
 from specs.expressions.analysis import Analysis
 from specs.graph import FlowGraph, graphs_of
 from specs.model import FlowSpec
+from specs.scripts import Script, scripts_of
 
 Path: TypeAlias = tuple[str | int | float | bool, ...]
 """Keys and indices from the top of a file, as written: `("tasks", "load", "after", 0)`."""
@@ -95,6 +96,11 @@ class FlowContext:
     def expressions(self) -> Analysis:
         """Every expression of the flow, parsed and typed; made once for all rules and for flows that call this one."""
         return Analysis(self)
+
+    @cached_property
+    def scripts(self) -> tuple[Script, ...]:
+        """Every script of the flow without an expression in it; found once for all that look at them."""
+        return tuple(scripts_of(self))
 
     def finding(
         self,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from specs.context import FlowContext, Path
 from specs.diagnostics import Diagnostic, Fix, Place
+from specs.expressions.templates import contains_template
 from specs.model.parts import OutputSpec
 
+if TYPE_CHECKING:
+    from specs.context import FlowContext
+
+Path: TypeAlias = tuple[str | int | float | bool, ...]
 Language: TypeAlias = Literal["sh", "bash", "python", "other"]
 
 _BY_PROGRAM: Mapping[str, Language] = {"sh": "sh", "dash": "sh", "bash": "bash"}
@@ -71,22 +75,38 @@ class Script:
 
 
 def scripts_of(context: FlowContext) -> Iterator[Script]:
-    """Every script of a flow, in file order; one that many tasks inherit is there for each."""
+    """The scripts of a flow, in file order (`FlowContext.scripts` holds them); one that many tasks inherit is there for each.
+
+    Those with an expression in them are left out: FLOW410 says what is wrong there.
+    """
     for graph in context.graphs:
         for task, spec in graph.having("run", "undo"):
             path: Path = (*graph.prefix, task)
             language = language_of(spec.shell)
-            if spec.run is not None:
+            if spec.run is not None and not contains_template(spec.run):
                 yield Script(context, (*path, "run"), path, spec.run, language, frozenset(spec.env), spec.outputs)
-            if spec.undo is not None and spec.undo.run is not None:
+            undone = spec.undo.run if spec.undo is not None else None
+            if spec.undo is not None and undone is not None and not contains_template(undone):
                 names = frozenset((*spec.env, *spec.undo.env))
-                yield Script(context, (*path, "undo", "run"), path, spec.undo.run, language, names, {})
+                yield Script(context, (*path, "undo", "run"), path, undone, language, names, {})
 
 
 def language_of(shell: str | list[str] | None) -> Language:
     """The language that a `shell` reads; `other` for what is not known, and for a list that says more than options."""
-    argv = shell if isinstance(shell, list) else ["sh" if shell is None else shell]
+    if shell is None:
+        return "sh"
+    argv = shell if isinstance(shell, list) else [shell]
     if not argv or any(not word.startswith("-") or word in ("-c", "-m") for word in argv[1:]):
         return "other"
     program = argv[0].rpartition("/")[2]
     return "python" if _PYTHON.fullmatch(program) else _BY_PROGRAM.get(program, "other")
+
+
+def each_once(findings: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """The findings without repetitions: a script that many tasks inherit stands in one place."""
+    seen: set[tuple[str, int, int, str, str]] = set()
+    for found in findings:
+        mark = (found.place.source.name, found.place.start, found.place.end, found.code, found.message)
+        if mark not in seen:
+            seen.add(mark)
+            yield found

@@ -39,13 +39,13 @@ class Expansion:
 def unset_names(script: str, known: frozenset[str]) -> tuple[Expansion, ...]:
     """The first reading of each variable that is neither known nor ever set or guarded in the script; nothing for a
     script that runs the text of others (`.`, `eval`) or that cannot be followed."""
-    if "$" not in script or _READS_ELSEWHERE.search(script):
+    seen = {first or second for first, second, _ in _EXPANSION.findall(script)} - known
+    seen = seen and seen.difference(_ASSIGNED.findall(script))
+    seen = seen and seen - _set_otherwise(script)
+    if not seen or _READS_ELSEWHERE.search(script):
         return ()
-    expansions = _Scanner(script).expansions()
-    missing = {one.name for one in expansions} - known
-    if not missing:
-        return ()
-    missing -= _set_names(script) | {one.name for one in expansions if one.guarded}
+    expansions = _Scanner(script).expansions()  # the slow look, where the quick one found something
+    missing = seen - {one.name for one in expansions if one.guarded}
     first: dict[str, Expansion] = {}
     for one in expansions:
         if one.name in missing:
@@ -53,8 +53,9 @@ def unset_names(script: str, known: frozenset[str]) -> tuple[Expansion, ...]:
     return tuple(first.values())
 
 
-def _set_names(script: str) -> set[str]:
-    names = set(_ASSIGNED.findall(script)) | set(_FOR.findall(script))
+def _set_otherwise(script: str) -> set[str]:
+    """Names that a script sets by other means than `name=`."""
+    names = set(_FOR.findall(script))
     for arguments in _SETTERS.findall(script):
         names.update(_NAMES.findall(arguments))
     for match in _ARITHMETIC_SET.finditer(script):

@@ -23,6 +23,12 @@ _TOKEN = re.compile(
     r"|rk_live_[A-Za-z0-9]{20,}|whsec_[A-Za-z0-9+/=]{24,}|dop_v1_[a-f0-9]{64}|SG\.[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}"
     r"|pypi-AgEI[A-Za-z0-9_-]{40,})"
 )
+_MARKS = (
+    "-----BEGIN", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "npm_", "xox", "AKIA", "ASIA", "AIza",
+    "_live_", "whsec_", "dop_v1_", "SG.", "pypi-AgEI",
+)  # fmt: skip
+"""One of these is in every text that `_TOKEN` matches; looking for them is a hundred times faster."""
+
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://([^\s/:@'\"`<>${}]{0,100}):([^\s/@'\"`<>${}*]{1,200})@(?=[\w\[])")
 _SECRET_HOST = re.compile(
     r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIAL", re.IGNORECASE
@@ -38,7 +44,8 @@ def written_credentials(context: FlowContext) -> Iterator[Diagnostic]:
     """No password, token or private key stands in the file, in a comment neither."""
     source = context.places.place(()).source
     told: list[tuple[int, int]] = []
-    for match in _TOKEN.finditer(source.text):
+    has_marks = any(mark in source.text for mark in _MARKS)
+    for match in _TOKEN.finditer(source.text) if has_marks else ():
         place = Place(source, match.start(), match.end())
         told.append(match.span())
         kind = "a private key" if match[0].startswith("-") else "a token"
@@ -101,7 +108,7 @@ def _fields(context: FlowContext, path: Path, fields: dict[str, Any]) -> Iterato
 def passwords_in_urls(context: FlowContext) -> Iterator[Diagnostic]:
     """No URL carries a password: logs and process lists would show it."""
     source = context.places.place(()).source
-    for match in _URL.finditer(source.text):
+    for match in _URL.finditer(source.text) if "://" in source.text and "@" in source.text else ():
         place = Place(source, match.start(1), match.end(2))
         help_ = "put the whole URL, or the password, into `secrets`"
         yield context.finding("FLOW415", (), "a URL with a password in it", place=place, help=help_)

@@ -25,7 +25,7 @@ _KEY_HEADERS = frozenset({"idempotency-key", "x-idempotency-key", "x-request-id"
 def faster_than_runs_end(context: FlowContext) -> Iterator[Diagnostic]:
     """A schedule leaves its runs the time that they may take."""
     concurrency = context.flow.concurrency
-    if concurrency.when_busy != "queue" or concurrency.key is not None:
+    if not context.flow.triggers or concurrency.when_busy != "queue" or concurrency.key is not None:
         return
     longest = context.flow.timeout or _longest_path(context.graphs[0], _surely)[0]
     for name, trigger in context.flow.triggers.items():

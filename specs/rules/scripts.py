@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 from specs.context import FlowContext, Rule
 from specs.diagnostics import Diagnostic, Edit, Fix, Place
-from specs.expressions.templates import contains_template
 from specs.rules.edits import Hints
-from specs.scripts import Script, scripts_of
+from specs.scripts import Script, each_once
 from specs.shell_words import unset_names
 
 
@@ -48,11 +47,71 @@ _WRITTEN = re.compile(
 )
 
 
-def python_syntax(context: FlowContext) -> Iterator[Diagnostic]:
-    """A script for Python can be compiled."""
-    for script in _whole(context):
+class _Checks:
+    """The checks of the scripts of one flow; each looks at one script."""
+
+    def __init__(self, context: FlowContext) -> None:
+        self.context = context
+        self.hints = Hints()
+        self.known = frozenset((*context.flow.env, *context.flow.host_env)) | GIVEN | _OF_SHELLS
+
+    def of(self, script: Script) -> Iterator[Diagnostic]:
+        """What is found in a script."""
         if script.language == "python":
             yield from _compiled(script)
+        elif script.language != "other":
+            if "$" in script.text:
+                yield from self._unset_variables(script)
+            if "FLOW_OUTPUT" in script.text:
+                yield from self._undeclared_outputs(script)
+        if script.outputs and script.language != "other" and "FLOW_OUTPUT" not in script.text:
+            yield from self._outputs_never_written(script)
+
+    def _unset_variables(self, script: Script) -> Iterator[Diagnostic]:
+        """Every variable that a script reads is given to it or set by it: others end the script (`sh -u`)."""
+        known = self.known | script.env if script.env else self.known
+        for one in unset_names(script.text, known):
+            if one.name.removesuffix("_FILE") in known:
+                continue  # a large value is given as a file
+            help_ = self.hints.help(one.name, sorted(known - _OF_SHELLS), "give it in `env`")
+            if help_ is not None and not help_.startswith("did you mean"):
+                help_ = f'give it in `env: {{{one.name}: "…"}}`, let it through with `host_env`, or write `${{{one.name}:-}}`'
+            message = f"`${{{one.name}}}` is in no `env` and never set"
+            yield script.finding("FLOW705", (one.start, one.end), message, help_=help_)
+
+    def _outputs_never_written(self, script: Script) -> Iterator[Diagnostic]:
+        """A script that declares outputs writes them. Silent where a program that it runs may do so."""
+        written = [name for name, output in script.outputs.items() if output.source == "file" and not output.optional]
+        for name in written if written and not _may_write(script) else ():
+            yield self.context.finding(
+                "FLOW706",
+                (*script.task_path, "outputs", name),
+                f"output `{name}` is declared, the script never writes `FLOW_OUTPUT`",
+                key=True,
+                help=f'write a line: `echo "{name}=$value" >> "$FLOW_OUTPUT"`, or read it `from: stdout`',
+            )
+
+    def _undeclared_outputs(self, script: Script) -> Iterator[Diagnostic]:
+        """A script writes only outputs that are declared: any other fails the attempt."""
+        for match in _WRITTEN.finditer(script.text):
+            name = match["name"]
+            if name not in script.outputs:
+                help_ = self.hints.help(name, script.outputs, None)
+                is_near = help_ is not None and help_.startswith("did you mean")
+                kind = "json" if match["sign"] == ":=" else "string"
+                yield script.finding(
+                    "FLOW707",
+                    match.span("name"),
+                    f"the script writes `{name}`, which is not declared",
+                    help_=help_ if is_near else f"add it: `outputs: {{{name}: {{type: {kind}}}}}`",
+                    fix=None if is_near else _declaration(self.context, script, name, kind),
+                )
+
+
+def scripts(context: FlowContext) -> Iterator[Diagnostic]:
+    """Scripts are of the language they are for, read what is there, and write the outputs that are declared."""
+    checks = _Checks(context)
+    return each_once(found for script in context.scripts for found in checks.of(script))
 
 
 def _compiled(script: Script) -> Iterator[Diagnostic]:
@@ -67,66 +126,11 @@ def _compiled(script: Script) -> Iterator[Diagnostic]:
         yield script.finding("FLOW703", None, "Python syntax: it is too deeply nested, or holds what is no text")
 
 
-def unset_variables(context: FlowContext) -> Iterator[Diagnostic]:
-    """Every variable that a script for a shell reads is given to it or set by it: others end the script (`sh -u`)."""
-    flow_names = frozenset((*context.flow.env, *context.flow.host_env)) | GIVEN | _OF_SHELLS
-    hints = Hints()
-    for script in _whole(context):
-        if script.language not in ("sh", "bash") or "$" not in script.text:
-            continue
-        known = flow_names | script.env if script.env else flow_names
-        for one in unset_names(script.text, known):
-            if one.name.removesuffix("_FILE") in known:
-                continue  # a large value is given as a file
-            help_ = hints.help(one.name, sorted(known - _OF_SHELLS), "give it in `env`")
-            if help_ is not None and not help_.startswith("did you mean"):
-                help_ = f'give it in `env: {{{one.name}: "…"}}`, let it through with `host_env`, or write `${{{one.name}:-}}`'
-            message = f"`${{{one.name}}}` is in no `env` and never set"
-            yield script.finding("FLOW705", (one.start, one.end), message, help_=help_)
-
-
-def outputs_never_written(context: FlowContext) -> Iterator[Diagnostic]:
-    """A script that declares outputs writes them. Silent where a program that it runs may do so."""
-    for script in _whole(context):
-        written = [name for name, output in script.outputs.items() if output.source == "file" and not output.optional]
-        if not written or "FLOW_OUTPUT" in script.text or script.language == "other" or _may_write(script):
-            continue
-        for name in written:
-            yield context.finding(
-                "FLOW706",
-                (*script.task_path, "outputs", name),
-                f"output `{name}` is declared, the script never writes `FLOW_OUTPUT`",
-                key=True,
-                help=f'write a line: `echo "{name}=$value" >> "$FLOW_OUTPUT"`, or read it `from: stdout`',
-            )
-
-
 def _may_write(script: Script) -> bool:
     """Whether the script runs something that is not known to leave the file of outputs alone."""
     if script.language == "python":
         return any(word in script.text for word in ("import", "exec", "open", "environ"))
     return any(word.strip("\"'") not in _KNOWN_COMMANDS for word in _COMMAND_WORD.findall(script.text))
-
-
-def undeclared_outputs(context: FlowContext) -> Iterator[Diagnostic]:
-    """A script writes only outputs that are declared: any other fails the attempt."""
-    hints = Hints()
-    for script in _whole(context):
-        if script.language not in ("sh", "bash") or "FLOW_OUTPUT" not in script.text:
-            continue
-        for match in _WRITTEN.finditer(script.text):
-            name = match["name"]
-            if name not in script.outputs:
-                help_ = hints.help(name, script.outputs, None)
-                is_near = help_ is not None and help_.startswith("did you mean")
-                kind = "json" if match["sign"] == ":=" else "string"
-                yield script.finding(
-                    "FLOW707",
-                    match.span("name"),
-                    f"the script writes `{name}`, which is not declared",
-                    help_=help_ if is_near else f"add it: `outputs: {{{name}: {{type: {kind}}}}}`",
-                    fix=None if is_near else _declaration(context, script, name, kind),
-                )
 
 
 def _declaration(context: FlowContext, script: Script, name: str, kind: str) -> Fix | None:
@@ -150,9 +154,4 @@ def _declaration(context: FlowContext, script: Script, name: str, kind: str) -> 
     return Fix(f"declare `{name}`", (Edit(Place(key.source, key.start, key.start), entry),))
 
 
-def _whole(context: FlowContext) -> Iterator[Script]:
-    """The scripts without expressions: of the others FLOW410 says what is wrong."""
-    return (script for script in scripts_of(context) if not contains_template(script.text))
-
-
-RULES: tuple[Rule, ...] = (python_syntax, unset_variables, outputs_never_written, undeclared_outputs)
+RULES: tuple[Rule, ...] = (scripts,)
