@@ -2,58 +2,29 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, assert_never
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flowctl.cli.exits import Exit
 from flowctl.cli.frame import Frame
 from flowctl.cli.group import frame_of
-from flowctl.files import Discovery, ProjectFiles, discover
-from flowctl.findings.json_lines import json_line
-from flowctl.findings.text import Look, concise, count_of, full, summary
+from flowctl.cli.reporting import chosen_form, reporting
+from flowctl.files import Discovery, discover
+from flowctl.findings.reports import FindingsForm
+from flowctl.findings.text import count_of, summary
 from flowctl.problems import UsageProblem
 from flowctl.reading import Unreadable, read_stream
 from flowctl.terminal.sanitise import visible
 from specs.diagnostics import Diagnostic, Severity
 
+if TYPE_CHECKING:
+    from flowctl.checking import CheckOptions, Findings
+
 STDIN = "<stdin>"
-UNREADABLE = "FLOW131"
-
-
-class FindingsForm(StrEnum):
-    """How findings are printed."""
-
-    TEXT = "text"
-    CONCISE = "concise"
-    JSON = "json"
-
-
-@dataclass
-class Findings:
-    """What came of all files: each finding once (those of a library come with each flow that includes it)."""
-
-    found: dict[tuple[str, int, int, str, str], Diagnostic] = field(default_factory=dict)
-    files: int = 0
-    unreadable: int = 0
-
-    def add(self, checked: Sequence[Diagnostic]) -> list[Diagnostic]:
-        """Take in the findings of one more file, and return those that are new."""
-        self.files += 1
-        self.unreadable += any(finding.code == UNREADABLE for finding in checked)
-        new = {_key(finding): finding for finding in checked if _key(finding) not in self.found}
-        self.found.update(new)
-        return list(new.values())
-
-
-def _key(finding: Diagnostic) -> tuple[str, int, int, str, str]:
-    place = finding.place
-    return place.source.name, place.start, place.end, finding.code, finding.message
+MATCHER = Path(__file__).parent.parent / "findings" / "problem-matcher.json"
 
 
 def validate_command(
@@ -65,62 +36,103 @@ def validate_command(
         ),
     ] = None,
     form: Annotated[
-        FindingsForm | None, typer.Option("--format", help="How findings are printed.", show_default="text")
+        FindingsForm | None,
+        typer.Option("--format", help="How findings are reported.", show_default="text, in GitHub Actions github"),
     ] = None,
     one_line: Annotated[bool, typer.Option("--concise", help="The same as --format concise.")] = False,
+    output_file: Annotated[
+        Path | None,
+        typer.Option("--output-file", metavar="FILE", help="Write the report to FILE.", show_default="stdout"),
+    ] = None,
+    enable: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--enable", metavar="CODE|GROUP", help="Switch a check on, such as FLOW205 or style.", show_default=False
+        ),
+    ] = None,
+    disable: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--disable", metavar="CODE|GROUP", help="Switch a check off that is no error.", show_default=False
+        ),
+    ] = None,
     deny_warnings: Annotated[bool, typer.Option("--deny-warnings", help="Exit with 1 for warnings, too.")] = False,
     show_info: Annotated[bool, typer.Option("--show-info", help="Show information, too.")] = False,
+    problem_matcher: Annotated[
+        bool, typer.Option("--problem-matcher", help="Print the matcher that makes GitHub read --concise, and end.")
+    ] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Apply the safe fixes, then check what is left.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="With --fix: print the changes and write nothing.")] = False,
 ) -> int:
     """Check flows as strictly as a compiler checks a program.
 
-    Exits with 0 if nothing was found, 1 for errors, 2 if a file cannot be read.
+    Exits with 0 if nothing was found, 1 for errors, 2 if a file cannot be read. With --fix --diff, 1 if there is
+    something to fix, too.
     """
     frame = frame_of(ctx)
-    chosen = chosen_form(frame, form, one_line=one_line)
+    if problem_matcher:
+        frame.put(MATCHER.read_text(encoding="utf-8").rstrip())
+        return Exit.SUCCESS
+    if diff and not fix:
+        raise UsageProblem("`--diff` goes with `--fix`")
+    if fix:
+        from flowctl.cli.fixing import fix_flows
+
+        to_do = fix_flows(frame, paths or [], diff=diff)
+        if diff:
+            return Exit.FAILED if to_do else Exit.SUCCESS
+    from flowctl.checking import Findings
+
+    chosen = chosen_form(frame, form, one_line=one_line, to_file=output_file is not None)
     findings = Findings()
-    look = frame.look(sys.stdout)
-    for checked in _check_all(frame, paths or [], findings):
-        for finding in findings.add(checked):
-            if show_info or finding.severity is not Severity.INFO:
-                frame.put(_rendered(finding, chosen, look))
-    found = findings.found.values()
-    frame.say(summary([one for one in found if show_info or one.severity is not Severity.INFO], files=findings.files))
+    options = _options(frame, enable=enable or [], disable=disable or [])
+    failing = frozenset({Severity.ERROR, Severity.WARNING} if deny_warnings else {Severity.ERROR})
+    with reporting(frame, chosen, target=output_file, failing=failing) as report:
+        for file, found in _check_all(frame, paths or [], options, findings):
+            report.add(file, [one for one in findings.add(file, found) if _is_shown(one, show_info)])
+    shown = [one for one in findings.found.values() if _is_shown(one, show_info)]
+    frame.say(summary(shown, files=len(findings.files)))
     if findings.unreadable:
         return Exit.USAGE
-    bad = {Severity.ERROR, Severity.WARNING} if deny_warnings else {Severity.ERROR}
-    return Exit.FAILED if any(finding.severity in bad for finding in found) else Exit.SUCCESS
+    return Exit.FAILED if findings.has(failing) else Exit.SUCCESS
 
 
-def chosen_form(frame: Frame, form: FindingsForm | None, *, one_line: bool) -> FindingsForm:
-    """The form asked for by any of the flags that name one; flags that contradict each other are refused."""
-    asked = {form, FindingsForm.CONCISE if one_line else None, FindingsForm.JSON if frame.json else None} - {None}
-    if len(asked) > 1:
-        raise UsageProblem("the flags ask for several formats", hint="give one of `--format`, `--concise`, `--json`")
-    return next(iter(asked), None) or FindingsForm.TEXT
+def _is_shown(finding: Diagnostic, show_info: bool) -> bool:  # noqa: FBT001 - the flag itself
+    return show_info or finding.severity is not Severity.INFO
 
 
-def _check_all(frame: Frame, paths: list[str], findings: Findings) -> Iterator[tuple[Diagnostic, ...]]:
-    """What was found in each file, file by file, so that a long check shows its first findings at once."""
+def _options(frame: Frame, *, enable: list[str], disable: list[str]) -> CheckOptions:
+    from engine.clock import SystemClock
     from engine.connectors.catalogue import InstalledCatalogue
-    from specs.check import check_file, check_text
+    from flowctl.check_settings import called_for
+    from flowctl.checking import CheckOptions
     from specs.source import Limits
 
     most = frame.settings.limits
-    limits = Limits(file_bytes=most.file_bytes, nodes=most.nodes, depth=most.depth)
-    catalogue = InstalledCatalogue(frame.settings.connectors)
+    return CheckOptions(
+        catalogue=InstalledCatalogue(frame.settings.connectors),
+        limits=Limits(file_bytes=most.file_bytes, nodes=most.nodes, depth=most.depth),
+        policy=called_for(frame.settings.checks, enable=enable, disable=disable),
+        now=SystemClock().now(),
+    )
+
+
+def _check_all(
+    frame: Frame, paths: list[str], options: CheckOptions, findings: Findings
+) -> Iterator[tuple[str, tuple[Diagnostic, ...]]]:
+    """What was found in each file that `paths` stand for."""
+    from flowctl.checking import check_files, check_stream
+
     if "-" in paths:
-        data = _stdin(alone=len(paths) == 1, most=limits.file_bytes)
-        files = ProjectFiles((), most=limits.file_bytes)
-        yield check_text(data, STDIN, files, catalogue=catalogue, limits=limits).diagnostics
+        data = _stdin(alone=len(paths) == 1, most=options.limits.file_bytes)
+        yield from check_stream(data, STDIN, options)
         return
     if "" in paths:
         raise UsageProblem("a path is empty", hint="name the folder with `.` if it is meant")
     found = discover([Path(path) for path in paths], folder=Path.cwd())
     findings.unreadable += len(found.problems)
     _tell_of(frame, found)
-    files = ProjectFiles(found.named, found=found.files, most=limits.file_bytes)
-    for path in found.files:
-        yield check_file(path.as_posix(), files, catalogue=catalogue, limits=limits).diagnostics
+    yield from check_files(found, options)
 
 
 def _stdin(*, alone: bool, most: int) -> bytes:
@@ -143,15 +155,3 @@ def _tell_of(frame: Frame, found: Discovery) -> None:
     if not found.files:
         hint = "name files or folders, or keep flows in `flows/`; `flowctl init` starts a project"
         raise UsageProblem("no flow was found here", hint=hint)
-
-
-def _rendered(finding: Diagnostic, form: FindingsForm, look: Look) -> str:
-    match form:
-        case FindingsForm.JSON:
-            return json_line(finding)
-        case FindingsForm.CONCISE:
-            return concise(finding, look)
-        case FindingsForm.TEXT:
-            return full(finding, look) + "\n"
-        case _:
-            assert_never(form)
