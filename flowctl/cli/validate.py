@@ -18,12 +18,15 @@ from flowctl.findings.text import count_of, summary
 from flowctl.problems import UsageProblem
 from flowctl.reading import Unreadable, read_stream
 from flowctl.terminal.sanitise import visible
+from specs.codes import CODES
 from specs.diagnostics import Diagnostic, Severity
 
 if TYPE_CHECKING:
     from flowctl.checking import CheckOptions, Findings
+    from flowctl.scripts import ScriptChecks
 
 STDIN = "<stdin>"
+OF_SCRIPTS = frozenset(code for code, info in CODES.items() if info.group == "scripts")
 MATCHER = Path(__file__).parent.parent / "findings" / "problem-matcher.json"
 
 
@@ -63,6 +66,7 @@ def validate_command(
     ] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Apply the safe fixes, then check what is left.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="With --fix: print the changes and write nothing.")] = False,
+    no_scripts: Annotated[bool, typer.Option("--no-scripts", help="Do not look into scripts.")] = False,
 ) -> int:
     """Check flows as strictly as a compiler checks a program.
 
@@ -82,14 +86,18 @@ def validate_command(
         if diff:
             return Exit.FAILED if to_do else Exit.SUCCESS
     from flowctl.checking import Findings
+    from flowctl.scripts import ScriptChecks
 
     chosen = chosen_form(frame, form, one_line=one_line, to_file=output_file is not None)
     findings = Findings()
-    options = _options(frame, enable=enable or [], disable=disable or [])
+    scripts = None if no_scripts else ScriptChecks(frame.environ)
+    options = _options(frame, scripts, enable=enable or [], disable=disable or [])
     failing = frozenset({Severity.ERROR, Severity.WARNING} if deny_warnings else {Severity.ERROR})
     with reporting(frame, chosen, target=output_file, failing=failing) as report:
         for file, found in _check_all(frame, paths or [], options, findings):
             report.add(file, [one for one in findings.add(file, found) if _is_shown(one, show_info)])
+    for note in scripts.notes if scripts is not None else ():
+        frame.detail(note)
     shown = [one for one in findings.found.values() if _is_shown(one, show_info)]
     frame.say(summary(shown, files=len(findings.files)))
     if findings.unreadable:
@@ -101,7 +109,7 @@ def _is_shown(finding: Diagnostic, show_info: bool) -> bool:  # noqa: FBT001 - t
     return show_info or finding.severity is not Severity.INFO
 
 
-def _options(frame: Frame, *, enable: list[str], disable: list[str]) -> CheckOptions:
+def _options(frame: Frame, scripts: ScriptChecks | None, *, enable: list[str], disable: list[str]) -> CheckOptions:
     from engine.clock import SystemClock
     from engine.connectors.catalogue import InstalledCatalogue
     from flowctl.check_settings import called_for
@@ -109,11 +117,13 @@ def _options(frame: Frame, *, enable: list[str], disable: list[str]) -> CheckOpt
     from specs.source import Limits
 
     most = frame.settings.limits
+    policy = called_for(frame.settings.checks, enable=enable, disable=disable)
     return CheckOptions(
         catalogue=InstalledCatalogue(frame.settings.connectors),
         limits=Limits(file_bytes=most.file_bytes, nodes=most.nodes, depth=most.depth),
-        policy=called_for(frame.settings.checks, enable=enable, disable=disable),
+        policy=policy if scripts is not None else policy.changed(disable=OF_SCRIPTS),
         now=SystemClock().now(),
+        more_rules=scripts.rules if scripts is not None else (),
     )
 
 
