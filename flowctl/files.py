@@ -19,7 +19,8 @@ FOLDERS = ("flows", ".flowctl")
 _SKIPPED_FOLDERS = frozenset({"node_modules", "venv", "__pycache__"})
 _TEST_SUFFIXES = (".test.yaml", ".test.yml")
 _TOP_LEVEL_KEY = re.compile(rb"""^(?:"([^"\n]*)"|'([^'\n]*)'|([A-Za-z_][\w-]*))[ \t]*:(?=[ \t\r\n]|\Z)""", re.MULTILINE)
-_LIBRARY_KEYS = frozenset({b"version", b"templates", b"connectors", b"pools", b"env"})
+_LIBRARY_SECTIONS = frozenset({b"templates", b"connectors", b"pools", b"env"})
+_LIBRARY_KEYS = _LIBRARY_SECTIONS | {b"version", b"include"}
 
 
 class ProjectFiles:
@@ -69,13 +70,23 @@ class ProjectFiles:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What was found: `files` to check in a stable order, `named` among them, `skipped` that are no flows, `problems`
-    with folders."""
+    """What was found.
+
+    Attributes:
+        files: what to check, in a stable order.
+        named: those of `files` that the user named.
+        skipped: files in folders that are no flows.
+        libraries: those of `skipped` that flows could include.
+        problems: what is wrong with folders.
+        is_whole: whether `files` are all flows of their projects, so that what none of them has does not exist.
+    """
 
     files: tuple[Path, ...]
     named: frozenset[Path] = frozenset()
     skipped: tuple[Path, ...] = ()
     problems: tuple[str, ...] = ()
+    libraries: tuple[Path, ...] = ()
+    is_whole: bool = False
 
 
 def discover(paths: Sequence[Path], *, folder: Path) -> Discovery:
@@ -98,7 +109,15 @@ def discover(paths: Sequence[Path], *, folder: Path) -> Discovery:
                 found.setdefault(absolute(candidate), candidate)
             else:
                 skipped.append(candidate)
-    return Discovery(tuple(sorted(found.values())), frozenset(named), tuple(sorted(skipped)), tuple(problems))
+    skipped.sort()
+    return Discovery(
+        files=tuple(sorted(found.values())),
+        named=frozenset(named),
+        skipped=tuple(skipped),
+        problems=tuple(problems),
+        libraries=tuple(path for path in skipped if _looks_like_library(path)),
+        is_whole=not problems and _is_whole([path for path in paths if path.is_dir()] if paths else None),
+    )
 
 
 def project_root(path: Path) -> Path:
@@ -125,6 +144,27 @@ def looks_like_flow(path: Path) -> bool:
         return True
     is_library = all(key in _LIBRARY_KEYS or key.startswith(b"x-") for key in keys)
     return b"version" in keys and not is_library
+
+
+def _looks_like_library(path: Path) -> bool:
+    try:
+        data = read_regular(path, most=SPEC_BYTES, follow=False)
+    except Unreadable:
+        return False
+    keys = {b"".join(match) for match in _TOP_LEVEL_KEY.findall(data)}
+    return b"version" in keys and not keys.isdisjoint(_LIBRARY_SECTIONS)
+
+
+def _is_whole(folders: Sequence[Path] | None) -> bool:
+    """Whether folders hold all flows of their projects; `None` are the folders in which a project keeps them.
+
+    A project without such folders is as large as what is asked about.
+    """
+    if folders is None:
+        return True
+    given = [absolute(folder) for folder in folders]
+    homes = {root / name for root in {project_root(folder) for folder in given} for name in FOLDERS}
+    return bool(given) and all(any(home.is_relative_to(folder) for folder in given) for home in homes if home.is_dir())
 
 
 def _default_folders(folder: Path) -> list[Path]:

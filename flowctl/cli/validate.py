@@ -105,7 +105,7 @@ def validate_command(
     return Exit.FAILED if findings.has(failing) else Exit.SUCCESS
 
 
-def _is_shown(finding: Diagnostic, show_info: bool) -> bool:  # noqa: FBT001 - the flag itself
+def _is_shown(finding: Diagnostic, show_info: bool) -> bool:
     return show_info or finding.severity is not Severity.INFO
 
 

@@ -1,0 +1,153 @@
+"""Checking many flows: each file by itself, and then the files of each project side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowctl.files import Discovery, ProjectFiles
+from flowctl.reading import absolute
+from specs.check import Checked, FileProblem, check_file, check_text
+from specs.diagnostics import Diagnostic, Severity, Source
+from specs.facts import FlowFacts, facts_of
+from specs.files import inside
+from specs.policy import Policy
+from specs.project import Project, check_project
+from specs.verdict import project_verdict
+
+if TYPE_CHECKING:
+    from specs.context import Catalogue, Rule
+    from specs.source import Limits
+
+UNREADABLE = "FLOW131"
+_Key = tuple[str, int, int, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """What a check is told besides the files.
+
+    Attributes:
+        catalogue: installed connectors.
+        limits: what one file may cost.
+        policy: what findings weigh.
+        now: the instant of the check.
+        more_rules: rules besides those of the language.
+    """
+
+    catalogue: Catalogue
+    limits: Limits
+    policy: Policy
+    now: datetime | None = None
+    more_rules: tuple[Rule, ...] = ()
+
+
+@dataclass
+class Findings:
+    """What came of all files: each finding once (those of a library come with each flow that includes it)."""
+
+    found: dict[_Key, Diagnostic] = field(default_factory=dict)
+    files: set[str] = field(default_factory=set)
+    unreadable: int = 0
+
+    def add(self, file: str, checked: Sequence[Diagnostic]) -> list[Diagnostic]:
+        """Take in the findings of a file, and return those that are new."""
+        self.files.add(file)
+        new = {_key(finding): finding for finding in checked if _key(finding) not in self.found}
+        self.unreadable += any(finding.code == UNREADABLE for finding in new.values())
+        self.found.update(new)
+        return list(new.values())
+
+    def has(self, severities: frozenset[Severity]) -> bool:
+        """Whether any finding has one of the severities."""
+        return any(finding.severity in severities for finding in self.found.values())
+
+
+def check_files(found: Discovery, options: CheckOptions) -> Iterator[tuple[str, tuple[Diagnostic, ...]]]:
+    """Files with what was found in them, file by file, so that a long check shows its first findings at once.
+
+    What is found between files comes last, with the file it is in.
+    """
+    files = ProjectFiles(found.named, found=found.files, most=options.limits.file_bytes)
+    projects: dict[str, _ProjectCheck] = {}
+    for path in found.files:
+        checked = check_file(
+            path.as_posix(),
+            files,
+            catalogue=options.catalogue,
+            limits=options.limits,
+            policy=options.policy,
+            now=options.now,
+            more_rules=options.more_rules,
+        )
+        projects.setdefault(checked.root, _ProjectCheck(checked.root)).take(checked)
+        yield checked.name, checked.diagnostics
+    for project in projects.values():
+        for finding in project.findings(found, files, options.policy):
+            yield finding.place.source.name, (finding,)
+
+
+def check_stream(data: bytes, name: str, options: CheckOptions) -> Iterator[tuple[str, tuple[Diagnostic, ...]]]:
+    """The same for one text that stands where the user does and is called `name`."""
+    files = ProjectFiles((), most=options.limits.file_bytes)
+    checked = check_text(
+        data,
+        name,
+        files,
+        catalogue=options.catalogue,
+        limits=options.limits,
+        policy=options.policy,
+        now=options.now,
+        more_rules=options.more_rules,
+    )
+    yield name, checked.diagnostics
+    alone = _ProjectCheck(checked.root)
+    alone.take(checked)
+    yield name, alone.findings(Discovery(()), files, options.policy)
+
+
+@dataclass
+class _ProjectCheck:
+    """The flows of one project, as far as their check has come.
+
+    Attributes:
+        included: absolute paths of all files that the flows were made of.
+        is_complete: whether every file could be read.
+    """
+
+    root: str
+    flows: list[FlowFacts] = field(default_factory=list)
+    included: set[Path] = field(default_factory=set)
+    is_complete: bool = True
+
+    def take(self, checked: Checked) -> None:
+        self.included.update(absolute(Path(inside(self.root, name))) for name in checked.files)
+        if checked.context is None:
+            self.is_complete = False
+        else:
+            self.flows.append(facts_of(checked.context))
+
+    def findings(self, found: Discovery, files: ProjectFiles, policy: Policy) -> tuple[Diagnostic, ...]:
+        is_whole = found.is_whole and self.is_complete
+        unused = tuple(self._unused(found.libraries, files)) if is_whole else ()
+        project = Project(tuple(self.flows), is_whole=is_whole, unused=unused)
+        sources = [flow.source for flow in self.flows] if is_whole else []
+        return project_verdict(check_project(project), sources=sources, policy=policy, root=self.root)
+
+    def _unused(self, libraries: Sequence[Path], files: ProjectFiles) -> Iterator[Source]:
+        for path in libraries:
+            if absolute(path) in self.included or files.root_of(path.as_posix()) != self.root:
+                continue
+            try:
+                text = files.read(path.as_posix()).decode(errors="replace")
+            except FileProblem:  # it went away between two looks; nothing is to be said of it
+                continue
+            yield Source(path.as_posix(), text)
+
+
+def _key(finding: Diagnostic) -> _Key:
+    place = finding.place
+    return place.source.name, place.start, place.end, finding.code, finding.message
