@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.attempts import AttemptKey
-from engine.errors import TaskNotFound
+from engine.errors import FlowctlError, TaskNotFound
+from flowctl.reading import reason_of
 from specs.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class GrowingLog:
         self._at = 0
 
     def read(self) -> Iterator[bytes]:
-        """What has been written since; nothing while there is no file."""
+        """What has been written since; nothing while there is no file. Raises `FlowctlError` if it cannot be read."""
         try:
             with self._path.open("rb") as file:
                 if self._tail is not None:
@@ -129,6 +130,8 @@ class GrowingLog:
                     yield piece
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise FlowctlError(f"cannot read the log `{self._path}`: {reason_of(error)}") from error
 
 
 def start_of_tail(descriptor: int, lines: int) -> int:

@@ -108,6 +108,7 @@ class StoredPlans:
         self._store = store
         self._files: dict[str, Mapping[str, str]] = {}
         self._plans: dict[str, Plan | PlanLost] = {}
+        self._secretive: dict[str, bool] = {}
 
     def plan(self, digest: str) -> Plan:
         """The plan whose files have this digest. Raises `PlanLost`."""
@@ -144,11 +145,11 @@ class StoredPlans:
     def _secretive_plan(self, digest: str) -> Plan | None:
         """The plan, if it can be had and may declare something as sensitive; most flows do not, and a long one takes
         a second to compile. Only an escape could hide the word in YAML, so a backslash counts as doubt."""
-        texts = self._texts(digest)
-        if not any("sensitive" in text or "\\" in text for text in texts.values()):
-            return None
+        if digest not in self._secretive:
+            texts = self._texts(digest).values()
+            self._secretive[digest] = any("sensitive" in text or "\\" in text for text in texts)
         try:
-            return self.plan(digest)
+            return self.plan(digest) if self._secretive[digest] else None
         except PlanLost:
             return None
 

@@ -74,7 +74,7 @@ def run_command(
         sys.stderr,
         environ=frame.environ,
         choice=frame.settings.color,
-        quiet=frame.quiet,
+        quiet=frame.quiet or sys.stderr is None,
         verbose=bool(frame.verbosity),
     )
     with workspace.store(create=True) as store:
@@ -135,7 +135,8 @@ def show_warnings(frame: Frame, findings: tuple[Diagnostic, ...]) -> None:
 
 def _put_json(frame: Frame, value: Json | dict[str, Any]) -> None:
     frame.put(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 # --- the end, for a person ----------------------------------------------------------------------------------------------

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.flowctl.commands import HELLO, MIXED, columns_of, home, write
+from tests.flowctl.commands import HELLO, MIXED, columns_of, environment, home, write
 
 Program = Any
 
@@ -110,3 +112,44 @@ def test_a_run_whose_flow_cannot_be_compiled_any_more_is_still_shown(program: Pr
     done = program("graph", "--run", "latest", env=home(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
     assert "is not a valid flow for this flowctl" in done.stderr
+
+
+PROBE = """
+import contextlib, io, sys
+from flowctl.cli.main import main
+aside = io.TextIOWrapper(io.BytesIO())
+with contextlib.redirect_stdout(aside), contextlib.redirect_stderr(aside):
+    code = main(sys.argv[1:])
+print(code, *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+HEAVY = {"networkx", "rich", "sqlmodel", "sqlalchemy", "httpx", "asyncio", "anyio", "keyring", "psutil", "graphviz"}
+
+
+def test_looking_at_flows_and_runs_loads_nothing_heavy(program: Program, tmp_path: Path) -> None:
+    write(tmp_path, "hello", HELLO)
+    program("run", "hello", "-q", env=home(tmp_path))
+    for arguments in (
+        ["runs"],
+        ["show", "latest"],
+        ["logs", "latest"],
+        ["plan", "hello"],
+        ["graph", "--run", "latest"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", PROBE, *arguments],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        code, *modules = done.stdout.split()
+        assert code == "0", arguments
+        assert not HEAVY & set(modules), arguments
+
+
+def test_the_commands_work_without_a_stdout(program: Program, tmp_path: Path) -> None:
+    write(tmp_path, "hello", HELLO)
+    lines = ["run hello --json", "show latest", "logs latest", "events latest -f", "graph hello", "plan hello", "runs"]
+    script = "\n".join(f"{sys.executable} -m flowctl {line} >&- 2>&- || exit 1" for line in lines)
+    assert subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment(tmp_path), check=False).returncode == 0
