@@ -58,12 +58,15 @@ class Workspace:
         """Check a flow given by path, by `-` for stdin, or by its file's name in the project's `flows` folder."""
         from specs.check import check_file, check_text
 
+        policy = self.settings.checks.for_runs()
         if flow == STDIN:
             files = ProjectFiles((), most=self.limits.file_bytes)
-            return check_text(self._stdin(), STDIN_NAME, files, catalogue=self.catalogue, limits=self.limits)
+            return check_text(
+                self._stdin(), STDIN_NAME, files, catalogue=self.catalogue, limits=self.limits, policy=policy
+            )
         path = self.locate(flow)
         files = ProjectFiles((path,), most=self.limits.file_bytes)
-        return check_file(path.as_posix(), files, catalogue=self.catalogue, limits=self.limits)
+        return check_file(path.as_posix(), files, catalogue=self.catalogue, limits=self.limits, policy=policy)
 
     def compile(self, flow: str) -> tuple[Plan, tuple[Diagnostic, ...]]:
         """The plan of a flow that this engine honours in full, and the findings that are no errors.

@@ -83,6 +83,9 @@ class Policy:
 AS_WRITTEN = Policy()
 """Every code as `specs/codes.py` has it."""
 
+ANSWERED = Policy(dict.fromkeys(JUDGEMENTS, Severity.WARNING))
+"""For flows that have run: whoever ran them has answered for what is a judgement."""
+
 
 def codes_named(name: str) -> frozenset[str]:
     """The codes that a word stands for: a code itself, or all of a group (`style`); empty for anything else."""

@@ -18,6 +18,7 @@ from flowctl.writing import replace_text
 from specs.check import Checked, check_file
 from specs.diagnostics import has_errors
 from specs.fixing import Fixing, fix_flow
+from specs.policy import Policy
 
 
 @dataclass
@@ -39,8 +40,10 @@ class Changes:
             self.names[path] = name
 
 
-def fix_flows(frame: Frame, paths: list[str], *, diff: bool) -> bool:
+def fix_flows(frame: Frame, paths: list[str], *, diff: bool, policy: Policy) -> bool:
     """Fix the flows at `paths` and say on stderr what was done; with `diff` only print it, as a patch on stdout.
+
+    `policy` says which findings there are to fix.
 
     Returns whether errors are left or, with `diff`, something would be fixed. Raises `NotWritten` for the first file
     that cannot be written; those before it are written.
@@ -50,7 +53,7 @@ def fix_flows(frame: Frame, paths: list[str], *, diff: bool) -> bool:
     found = discover([Path(path) for path in paths], folder=Path.cwd())
     changes = Changes()
     for path in found.files:
-        fixing = _fix(frame, path, ProjectFiles(found.named, found=found.files, most=_most(frame)), changes.new)
+        fixing = _fix(frame, path, ProjectFiles(found.named, found=found.files, most=_most(frame)), changes.new, policy)
         changes.take(fixing)
         _tell(frame, fixing, would=diff)
     for path, text in changes.new.items():
@@ -66,7 +69,7 @@ def visible_patch(patch: str) -> str:
     return patch.removesuffix("\n")
 
 
-def _fix(frame: Frame, path: Path, files: ProjectFiles, known: Mapping[Path, str]) -> Fixing:
+def _fix(frame: Frame, path: Path, files: ProjectFiles, known: Mapping[Path, str], policy: Policy) -> Fixing:
     from engine.connectors.catalogue import InstalledCatalogue
     from specs.source import Limits
 
@@ -76,7 +79,7 @@ def _fix(frame: Frame, path: Path, files: ProjectFiles, known: Mapping[Path, str
 
     def check(texts: Mapping[str, str]) -> Checked:
         overlaid = OverlaidFiles(files, {**known, **{absolute(Path(name)): text for name, text in texts.items()}})
-        return check_file(path.as_posix(), overlaid, catalogue=catalogue, limits=limits)
+        return check_file(path.as_posix(), overlaid, catalogue=catalogue, limits=limits, policy=policy)
 
     return fix_flow(check)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,33 +80,51 @@ def validate_command(
         return Exit.SUCCESS
     if diff and not fix:
         raise UsageProblem("`--diff` goes with `--fix`")
-    if fix:
-        from flowctl.cli.fixing import fix_flows
-
-        to_do = fix_flows(frame, paths or [], diff=diff)
-        if diff:
-            return Exit.FAILED if to_do else Exit.SUCCESS
-    from flowctl.checking import Findings
     from flowctl.scripts import ScriptChecks
 
     chosen = chosen_form(frame, form, one_line=one_line, to_file=output_file is not None)
-    findings = Findings()
     scripts = None if no_scripts else ScriptChecks(frame.environ)
     options = _options(frame, scripts, enable=enable or [], disable=disable or [])
+    if fix:
+        from flowctl.cli.fixing import fix_flows
+
+        to_do = fix_flows(frame, paths or [], diff=diff, policy=options.policy)
+        if diff:
+            return Exit.FAILED if to_do else Exit.SUCCESS
     failing = frozenset({Severity.ERROR, Severity.WARNING} if deny_warnings else {Severity.ERROR})
-    with reporting(frame, chosen, target=output_file, failing=failing) as report:
-        for file, found in _check_all(frame, paths or [], options, findings):
-            report.add(file, [one for one in findings.add(file, found) if _is_shown(one, show_info)])
+    findings = _reported(frame, paths or [], options, Wanted(chosen, output_file, show_info, failing))
     for note in scripts.notes if scripts is not None else ():
         frame.detail(note)
-    shown = [one for one in findings.found.values() if _is_shown(one, show_info)]
+    shown = [one for one in findings.found.values() if _is_shown(one, show_info=show_info)]
     frame.say(summary(shown, files=len(findings.files)))
     if findings.unreadable:
         return Exit.USAGE
     return Exit.FAILED if findings.has(failing) else Exit.SUCCESS
 
 
-def _is_shown(finding: Diagnostic, show_info: bool) -> bool:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be reported, how and where; `target` is `None` for stdout."""
+
+    form: FindingsForm
+    target: Path | None
+    show_info: bool
+    failing: frozenset[Severity]
+
+
+def _reported(frame: Frame, paths: list[str], options: CheckOptions, wanted: Wanted) -> Findings:
+    """Check what `paths` stand for and report it as it is found."""
+    from flowctl.checking import Findings
+
+    findings = Findings()
+    with reporting(frame, wanted.form, target=wanted.target, failing=wanted.failing) as report:
+        for file, found in _check_all(frame, paths, options, findings):
+            new = findings.add(file, found)
+            report.add(file, [one for one in new if _is_shown(one, show_info=wanted.show_info)])
+    return findings
+
+
+def _is_shown(finding: Diagnostic, *, show_info: bool) -> bool:
     return show_info or finding.severity is not Severity.INFO
 
 
