@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -70,10 +71,21 @@ def _print(text: str) -> int:
 
 
 def _prepare_streams() -> None:
+    _occupy_standard_descriptors()
     # What the stream cannot encode (a file name that is not UTF-8, a non-Latin letter in a C locale) is escaped.
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _occupy_standard_descriptors() -> None:
+    """Open a descriptor that the program was started without on nothing: else the next file opened would get its
+    number, and what is meant for a terminal could end up in a store."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
 
 
 def _flush_output() -> None:

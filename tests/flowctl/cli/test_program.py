@@ -236,3 +236,14 @@ def test_every_error_of_the_engine_has_an_exit_code() -> None:
     assert exit_of(errors.StoreConflict("x")) is Exit.CONFLICT
     assert exit_of(errors.BadParameters(["x"])) is Exit.USAGE
     assert exit_of(ValueError()) is Exit.INTERNAL
+
+
+def test_a_program_started_without_any_stream_keeps_its_files_whole(tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").write_text("version: 1\ntasks: {a: {run: echo hello}}\n")
+    env = {**os.environ, "FLOWCTL_HOME": str(tmp_path / "home")}
+    flowctl = f"{sys.executable} -m flowctl"
+    script = f"{flowctl} run f.yaml <&- >&- 2>&-; echo code $?; {flowctl} runs --json"
+    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    code, listed = done.stdout.splitlines()
+    assert code == "code 0"
+    assert [run["state"] for run in json.loads(listed)["items"]] == ["succeeded"]
