@@ -12,6 +12,9 @@ from collections.abc import Callable
 
 from engine.attempts import Report
 
+LONGEST_WAIT_S = 86_400.0
+"""How long the system is asked to wait at once: it takes no more than some 24 days."""
+
 
 class SelectorReactor:
     """A `Reactor` over `selectors`. Everything but `post` and `wake` belongs to the thread that calls `wait`."""
@@ -19,8 +22,8 @@ class SelectorReactor:
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._reports: deque[Report] = deque()
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
-        self._dead_timers: set[int] = set()
+        self._timers: list[tuple[float, int]] = []
+        self._callbacks: dict[int, Callable[[], None]] = {}
         self._order = itertools.count()
         self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._selector.register(self._wake_r, selectors.EVENT_READ, self._drain_wake)
@@ -39,8 +42,13 @@ class SelectorReactor:
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` once after `delay_s` monotonic seconds; the result cancels it (repeatable)."""
         number = next(self._order)
-        heapq.heappush(self._timers, (time.monotonic() + max(0.0, delay_s), number, callback))
-        return lambda: self._dead_timers.add(number)
+        heapq.heappush(self._timers, (time.monotonic() + max(0.0, delay_s), number))
+        self._callbacks[number] = callback
+
+        def cancel() -> None:
+            self._callbacks.pop(number, None)
+
+        return cancel
 
     def post(self, report: Report) -> None:
         """Hand a report to the loop; from any thread."""
@@ -48,18 +56,23 @@ class SelectorReactor:
         self.wake()
 
     def wake(self) -> None:
-        """End a `wait` early; safe in a signal handler and from any thread."""
+        """End a `wait` early; safe in a signal handler and from any thread, and of no effect after `close`."""
+        if self._wake_w < 0:
+            return
         try:
             os.write(self._wake_w, b"\0")
         except BlockingIOError:
             return  # it is awake already
 
     def wait(self, timeout_s: float | None) -> list[Report]:
-        """Wait for a report, a due timer or `timeout_s` (`None` waits for ever); return the reports that have come."""
+        """Wait for a report, a due timer or `timeout_s` (`None` waits for ever); return the reports that have come. It may
+        come back earlier, with nothing."""
         if self._reports:
             timeout_s = 0.0
+        watched = self._selector.get_map()
         for key, _ in self._selector.select(self._shorten(timeout_s)):
-            key.data()
+            if watched.get(key.fd) is key:  # not unwatched by one of those before it
+                key.data()
         self._run_timers()
         reports = list(self._reports)
         for _ in reports:
@@ -76,20 +89,18 @@ class SelectorReactor:
         self._wake_r = self._wake_w = -1
 
     def _shorten(self, timeout_s: float | None) -> float | None:
-        while self._timers and self._timers[0][1] in self._dead_timers:
-            self._dead_timers.discard(heapq.heappop(self._timers)[1])
-        if not self._timers:
-            return timeout_s
-        until = max(0.0, self._timers[0][0] - time.monotonic())
-        return until if timeout_s is None else min(timeout_s, until)
+        while self._timers and self._timers[0][1] not in self._callbacks:
+            heapq.heappop(self._timers)
+        if self._timers:
+            until = max(0.0, self._timers[0][0] - time.monotonic())
+            timeout_s = until if timeout_s is None else min(timeout_s, until)
+        return None if timeout_s is None else min(timeout_s, LONGEST_WAIT_S)
 
     def _run_timers(self) -> None:
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:
-            _, number, callback = heapq.heappop(self._timers)
-            if number in self._dead_timers:
-                self._dead_timers.discard(number)
-            else:
+            callback = self._callbacks.pop(heapq.heappop(self._timers)[1], None)
+            if callback is not None:
                 callback()
 
     def _drain_wake(self) -> None:
