@@ -6,6 +6,11 @@ import os
 import socket
 from pathlib import Path
 
+_MOST_DIGITS = 10
+
+_DEAD = frozenset("ZXx")
+"""States of a process that has ended (`man 5 proc_pid_stat`)."""
+
 
 def boot_id() -> str:
     """Names the present boot of this machine; `unknown` where the system does not tell."""
@@ -16,12 +21,13 @@ def boot_id() -> str:
 
 
 def start_time(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; `None` when there is no such process."""
+    """When a process started, in clock ticks since boot; `None` when there is none, or only its exit status is left."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return None
-    return int(stat.rpartition(")")[2].split()[19])
+    fields = stat.rpartition(")")[2].split()
+    return None if len(fields) < 20 or fields[0] in _DEAD else int(fields[19])
 
 
 def own_identity() -> str:
@@ -35,6 +41,6 @@ def is_proven_dead(identity: str) -> bool:
     host, _, rest = identity.partition("/")
     boot, _, process = rest.partition("/")
     pid, _, started = process.partition("/")
-    if host != socket.gethostname() or not pid.isdigit():
+    if host != socket.gethostname() or not (pid.isascii() and pid.isdigit() and len(pid) <= _MOST_DIGITS):
         return False
     return boot != boot_id() or str(start_time(int(pid))) != started

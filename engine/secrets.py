@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TypeAlias
 
 from engine.errors import SecretUnavailable
@@ -60,6 +61,10 @@ class Secrets:
             value = provider(key)
         except LookupError as problem:
             raise SecretUnavailable(name, f"secret `{name}`: {problem.args[0]}") from None
+        if not _is_text(value):
+            raise SecretUnavailable(
+                name, f"secret `{name}` is not UTF-8 text", hint="keep it in base64, and decode it in the task"
+            )
         if len(value) < SHORTEST:
             raise SecretUnavailable(
                 name,
@@ -67,6 +72,14 @@ class Secrets:
                 hint="use a longer one",
             )
         return value
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # bytes of the environment that are no text
+        return False
+    return True
 
 
 def _from_environment(environment: Mapping[str, str], name: str) -> str:
@@ -77,16 +90,25 @@ def _from_environment(environment: Mapping[str, str], name: str) -> str:
 
 def _from_file(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise LookupError(f"`{path}` is not a regular file")
             data = file.read(MOST_BYTES + 1)
     except OSError as problem:
         raise LookupError(f"cannot read `{path}`: {(problem.strerror or 'unknown').lower()}") from None
+    except ValueError:
+        raise LookupError(f"`{path}` is not a path") from None
     if len(data) > MOST_BYTES:
         raise LookupError(f"`{path}` is larger than {MOST_BYTES} bytes")
     try:
         return data.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise LookupError(f"`{path}` is not UTF-8 text") from None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; of a pipe, nobody waits for its other end."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _from_keyring(key: str) -> str:
