@@ -34,6 +34,9 @@ NEVER_RETRIED = frozenset(
 LOST_IN_A_ROW = 3
 """How often a lost attempt is requeued without using up an attempt, before it fails with `interrupted`."""
 
+LONGEST_WISH_S = 365 * 86_400.0
+"""What a server may ask to wait at most."""
+
 Random: TypeAlias = Callable[[], float]
 """Draws a number from [0, 1)."""
 
@@ -158,7 +161,7 @@ def after_failure(
     else:
         return Spent(failure)
     if failure.retry_after_s is not None and policy.retry_after != "ignore":
-        wait = max(wait, min(timedelta(days=365), timedelta(seconds=min(failure.retry_after_s, 1e8))))
+        wait = max(wait, timedelta(seconds=max(0.0, min(failure.retry_after_s, LONGEST_WISH_S))))  # not a number: 0
     due = now + wait
     if deadline_at is not None and due >= deadline_at:
         return Spent(Failure("deadline", f"the next attempt would pass the deadline; the last one: {failure.message}"))

@@ -23,7 +23,7 @@ def resolve_url(value: CompiledValue, scope: Mapping[str, Any]) -> str:
     for part in value.parts:
         if isinstance(part, Expression):
             text = resolve_text(Template(part.text, (part,), (0,)), scope)
-            written += quote(text, safe="") if _is_behind_host(written) else text
+            written += quote(text, safe="", errors="replace") if _is_behind_host(written) else text
         else:
             written += part
     return written
