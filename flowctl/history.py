@@ -161,6 +161,7 @@ class StoredPlans:
 
     def _rebuild(self, digest: str) -> Plan | PlanLost:
         from specs.check import check_text
+        from specs.policy import ANSWERED
 
         files = self._texts(digest)
         if not files:
@@ -172,6 +173,7 @@ class StoredPlans:
             StoredFiles(files),
             catalogue=self._workspace.catalogue,
             limits=self._workspace.limits,
+            policy=ANSWERED,
         )
         try:
             return self._workspace.compile_checked(checked)
