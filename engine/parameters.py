@@ -13,6 +13,8 @@ from engine.values import check_value, convert_text
 from specs.model.parts import ParamSpec
 from specs.suggest import did_you_mean
 
+_NOT_SHOWN = "the value given does not fit what the flow declares; it is sensitive and not shown"
+
 
 def bind_parameters(
     specs: Mapping[str, ParamSpec],
@@ -39,7 +41,8 @@ def bind_parameters(
         try:
             bound[name] = _bind(name, spec, texts, values, text_base, default_base)
         except ValueError as problem:
-            problems.append(f"`{name}`: {problem}")
+            shown = _NOT_SHOWN if spec.sensitive and (name in texts or name in values) else problem
+            problems.append(f"`{name}`: {shown}")
     if problems:
         raise BadParameters(problems, hint="give parameters with `-p name=value`; `flowctl plan` lists them")
     return bound
