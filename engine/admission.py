@@ -68,6 +68,7 @@ class Admission:
 
     def offer(self, candidate: Candidate) -> None:
         """A unit has been queued."""
+        self.withdraw(candidate.key)
         self._waiting[candidate.key] = candidate
         self._normal += candidate.priority != BACKGROUND
         heapq.heappush(self._heap, candidate)
@@ -88,7 +89,10 @@ class Admission:
             if not self._used[cap]:
                 del self._used[cap]
             self._wake(cap)
-        self._end_normal(candidate)
+            if cap != _ENGINE and cap not in self._used and cap not in self._parked:
+                del self._limits[cap]
+        if candidate.holds_slot:
+            self._end_normal(candidate)
 
     def take(self) -> Iterator[Candidate]:
         """Units that may start now, most urgent first; each holds its slots from the moment it is yielded."""
@@ -106,8 +110,14 @@ class Admission:
             self._running[candidate.key] = candidate
             for cap in self._caps(candidate):
                 self._used[cap] = self._used.get(cap, 0) + 1
+            if not candidate.holds_slot:  # a sub-flow does no work itself: background tasks in it must not wait for it
+                self._end_normal(candidate)
             self._rewake(candidate)
             yield candidate
+
+    def is_queued(self, key: UnitKey) -> bool:
+        """Whether the unit waits here."""
+        return key in self._waiting
 
     def queued_of(self, run_id: str, tasks: frozenset[str]) -> list[UnitKey]:
         """The queued units of some tasks of a run."""
