@@ -137,6 +137,11 @@ def looks_like_flow(path: Path) -> bool:
         data = read_regular(path, most=SPEC_BYTES, follow=False)
     except Unreadable:
         return True
+    return reads_like_flow(data)
+
+
+def reads_like_flow(data: bytes) -> bool:
+    """Whether a text is to be checked as a flow; in doubt it is."""
     if data.lstrip().startswith(b"{"):
         return b"tasks" in data or b"version" in data
     keys = {b"".join(match) for match in _TOP_LEVEL_KEY.findall(data)}
