@@ -148,7 +148,8 @@ def _silence(source: Source, match: re.Match[str], below: dict[int, int]) -> Sil
     end = match.start() + len(match[0].rstrip())
     line, column = source.position(match.start())
     lines: tuple[int, ...] = (line,)
-    if not source.text[match.start() - column + 1 : match.start()].strip():
+    before = source.text[match.start() - column + 1 : match.start()].lstrip()
+    if not before or before.startswith("#"):  # the line is a comment and nothing else
         below[line] = _line_below(source, line, below)
         lines = (line, below[line])
     return Silence(Place(source, match.start(), end), codes, lines, bool(_REASON.match(match["rest"])))

@@ -10,10 +10,10 @@ from specs.project import Project, ProjectRule, finding
 
 
 def unused_libraries(project: Project) -> Iterator[Diagnostic]:
-    """Every library is included by a flow, directly or through another library."""
+    """Every library is included by a flow, directly or through another library; told at its first character."""
     for source in project.unused:
         first = len(source.text) - len(source.text.lstrip())
-        spot = Spot(Place(source, 0, 0) if first == len(source.text) else Place(source, first, first), ())
+        spot = Spot(Place(source, first, min(first + 1, len(source.text))), ())
         yield finding("FLOW132", spot, "no flow includes this library", help="include it, or remove the file")
 
 
