@@ -8,10 +8,12 @@ from engine.attempts import AttemptEnded, AttemptKey
 from engine.commands import Admit
 from engine.deciding.decision import Decision
 from engine.deciding.ending import after_item, fail_finally, is_suspended, succeed
+from engine.deciding.lifecycle import is_needed
 from engine.deciding.resets import apply_resets, asks_at_once, may_ask
 from engine.events import (
     AttemptFinished,
     AttemptStarted,
+    AttemptStopping,
     ServiceReady,
     TaskCancelled,
     TaskQueued,
@@ -41,10 +43,13 @@ def admit(d: Decision, command: Admit) -> None:
 
 
 def service_ready(d: Decision, key: AttemptKey) -> None:
-    """A service answered its probe; a report about an earlier attempt is dropped."""
+    """A service answered its probe; a report about an earlier attempt is dropped. Where all that could need it has ended
+    before it got so far, nothing would stop it later: it is stopped now."""
     unit = _current(d, key)
     if unit is not None and unit.stopping is None:
         d.emit(ServiceReady(d.now, key.task))
+        if not is_needed(d, key.task):
+            d.emit(AttemptStopping(d.now, key.task, None, "unneeded"))
 
 
 def attempt_ended(d: Decision, report: AttemptEnded) -> None:
