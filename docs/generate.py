@@ -174,15 +174,14 @@ def _diagram(moves: Mapping[State, frozenset[State]], first: State) -> str:
 
 
 def _importers() -> Mapping[str, Collection[str]]:
-    """By distribution, which packages of ours (two levels) import it, at the top of a module or in a function."""
+    """By distribution, which packages of ours import it, at the top of a module or in a function."""
     owners = packages_distributions()
     found: dict[str, set[str]] = defaultdict(set)
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
-            where = ".".join(path.relative_to(ROOT).with_suffix("").parts[:2])
             for module in _imported(ast.parse(path.read_text(encoding="utf-8"))):
                 for owner in owners.get(module, ()):
-                    found[_plain(owner)].add(where)
+                    found[_plain(owner)].add(package)
     return found
 
 

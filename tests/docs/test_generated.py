@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from docs.generate import filled, pages
 from engine.states import TaskState
+from flowctl.setting_keys import KEYS
 from specs.error_names import NEVER_RETRIED, RETRIED
 from specs.inheritance import MEANING
 from specs.model import FlowSpec
@@ -68,6 +69,12 @@ def test_every_state_of_a_task_is_explained() -> None:
     page = (DOCS / "reference" / "states.md").read_text(encoding="utf-8")
     explained = re.findall(r"`([a-z]+)`", "\n".join(re.findall(r"^\| (`.+?) \|", page, re.MULTILINE)))
     assert sorted(explained) == sorted(TaskState)
+
+
+def test_every_setting_is_explained() -> None:
+    page = (DOCS / "reference" / "settings.md").read_text(encoding="utf-8")
+    explained = [name for line in re.findall(r"^- (.+?):", page, re.MULTILINE) for name in re.findall("`(.+?)`", line)]
+    assert explained == list(KEYS)
 
 
 def test_the_first_decision_gives_a_reason_for_each_dependency() -> None:
