@@ -173,7 +173,10 @@ class Reach:
             return own
         needed = 0
         if arms:
-            whole = self._whole_branch({arm.upstream: {arm_key(each, self.graph) for each in arms} for arm in arms})
+            keys: dict[str, set[object]] = {}
+            for arm in arms:
+                keys.setdefault(arm.upstream, set()).add(arm_key(arm, self.graph))
+            whole = self._whole_branch(keys)
             needed = self._bits.gates[task] if whole is None else whole
         if not edges:
             return needed

@@ -1,0 +1,29 @@
+"""A task in arms of several branches: the arms of one do not make up for those of another."""
+
+from __future__ import annotations
+
+from tests.specs.rules.checking import found
+
+FLOW = """
+params: {{flag: {{type: bool, default: true}}}}
+tasks:
+  first:
+    branch:
+      - {{if: params.flag, then: [second]}}
+      - else: [{first}]
+  second:
+    branch:
+      - {{if: not params.flag, then: [third]}}
+  third: {{run: echo, outputs: {{n: {{type: int}}}}}}
+  other: {{run: echo}}
+outputs: {{n: "${{{{ tasks.third.output.n }}}}"}}
+"""
+
+
+def test_an_arm_of_each_of_two_branches_is_not_every_arm_of_one() -> None:
+    assert len(found(FLOW.format(first="third"), "FLOW331")) == 1
+
+
+def test_every_arm_of_one_branch_is_enough() -> None:
+    whole = FLOW.format(first="third").replace("then: [second]", "then: [second, third]")
+    assert found(whole, "FLOW331") == []
