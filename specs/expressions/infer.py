@@ -241,8 +241,24 @@ class _Inference:
             elif symbol not in ("==", "!=") and not (orderable(left) and orderable(right)):
                 wrong = right if orderable(left) else left
                 self._report("FLOW314", node, f"`{symbol}` is not defined for {wrong}", _ORDER_HELP)
+            elif symbol in ("==", "!="):
+                self._possible(left, node.operands[position], right_node, outcome=symbol == "!=")
+                self._possible(right, right_node, node.operands[position], outcome=symbol == "!=")
             left = right
         return BOOL
+
+    def _possible(self, value: Type, node: Node, literal: Node, *, outcome: bool | None) -> None:
+        """FLOW311: a text that is one of a few is compared with what it never is."""
+        choices = value.choices
+        if choices is None or not isinstance(literal, Literally) or not isinstance(literal.value, str):
+            return
+        if literal.value not in choices:
+            so = "" if outcome is None else f", so this is always {'true' if outcome else 'false'}"
+            message = f"`{self._shown(node)}` is never `{literal.value}`{so}"
+            # the quotes stay where they are when a fix writes the right word
+            is_plain = literal.end - literal.start - 2 == len(literal.value)
+            start, end = (literal.start + 1, literal.end - 1) if is_plain else (literal.start, literal.end)
+            self.problems.append(Problem("FLOW311", start, end, message, asked=literal.value, known=choices))
 
     def _contains(self, left: Type, right: Type, node: Compare) -> None:
         if right.is_known and right.kind not in ("list", "map", *TEXTS):
@@ -251,6 +267,9 @@ class _Inference:
             )
         elif right.kind in ("map", *TEXTS) and left.is_known and left.kind not in TEXTS:
             self._report("FLOW313", node, f"looks for {left} in {right}", "make it a text with `| string`")
+        elif left.choices is not None and isinstance(node.operands[-1], ListOf) and len(node.operands) == 2:
+            for element in node.operands[-1].elements:
+                self._possible(left, node.operands[0], element, outcome=None)
         elif right.kind == "list" and right.items is not None and not comparable(left, right.items):
             self._report("FLOW313", node, f"looks for {left} in {right}", comparison_help(left, right.items))
 

@@ -21,22 +21,32 @@ from specs.expressions.types import (
     declared,
     list_of,
     map_of,
+    one_of,
     refused,
 )
 from specs.expressions.uses import Reader
 from specs.model.flow import FlowSpec
-from specs.model.parts import OutputSpec
+from specs.model.parts import OutputSpec, ParamSpec
 from specs.model.task import TaskSpec
 from specs.model.triggers import TriggerSpec
 
 if TYPE_CHECKING:
     from specs.context import Catalogue
 
+TASK_STATES = (
+    "succeeded", "failed", "skipped", "blocked", "cancelled", "pending", "queued", "running", "retrying", "waiting",
+    "completing",
+)  # fmt: skip
+"""What the `status` of a task can be (`LANGUAGE.md` 5), those of tasks that have ended first."""
+
+RUN_ENDS = ("succeeded", "failed", "cancelled")
+"""What the `status` of a run can be when hooks look at it."""
+
 _RUN: Mapping[str, Type] = {
     "id": STRING, "name": STRING, "dir": Type("path"), "started_at": DATETIME, "scheduled_at": DATETIME, "trigger": ANY,
 }  # fmt: skip
 _RUN_ENDED: Mapping[str, Type] = {
-    **_RUN, "status": STRING, "failed": list_of(STRING), "warnings": INT, "noop": BOOL,
+    **_RUN, "status": one_of(RUN_ENDS), "failed": list_of(STRING), "warnings": INT, "noop": BOOL,
 }  # fmt: skip
 _RUN_TYPE, _RUN_ENDED_TYPE = map_of(_RUN), map_of(_RUN_ENDED)
 _TRIGGER: Mapping[str, Type] = {"kind": STRING, "name": STRING, "time": DATETIME}
@@ -51,11 +61,19 @@ _PAYLOADS: Mapping[str, Mapping[str, Type]] = {
 }
 _ERROR = map_of({"kind": STRING, "message": STRING, "exit_code": INT, "http_status": INT})
 _TASK_STATE: Mapping[str, Type] = {
-    "status": STRING, "error": _ERROR, "attempt": INT, "round": INT, "started_at": DATETIME, "ended_at": DATETIME,
+    "status": one_of(TASK_STATES), "error": _ERROR, "attempt": INT, "round": INT, "started_at": DATETIME, "ended_at": DATETIME,
     "duration": FLOAT,
 }  # fmt: skip
 _RESULT = map_of(
-    {"index": INT, "key": STRING, "item": ANY, "status": STRING, "output": ANY, "error": ANY, "attempts": INT}
+    {
+        "index": INT,
+        "key": STRING,
+        "item": ANY,
+        "status": one_of(TASK_STATES),
+        "output": ANY,
+        "error": ANY,
+        "attempts": INT,
+    }
 )
 _COUNTS = map_of({"total": INT, "succeeded": INT, "failed": INT})
 _HTTP_OUTPUT: Mapping[str, Type] = {"status": INT, "headers": MAP, "json": ANY, "text": STRING}
@@ -132,7 +150,7 @@ class Scope:
     @cached_property
     def params(self) -> Type:
         """`params`."""
-        fields = {name: declared(param.type, param.items) for name, param in self.flow.params.items()}
+        fields = {name: _declared_parameter(param) for name, param in self.flow.params.items()}
         return map_of(fields, Refusal("FLOW303", "no parameter `{key}`"))
 
     @cached_property
@@ -215,7 +233,7 @@ class Scope:
         if task.branch is not None:
             return map_of({"arm": ANY}, missing)
         if task.approval is not None:
-            fields = {key: declared(field.type, field.items) for key, field in task.approval.fields.items()}
+            fields = {key: _declared_parameter(field) for key, field in task.approval.fields.items()}
             return map_of(fields, missing)
         if task.flow is not None:
             outputs = self._children.get(task.flow)
@@ -271,6 +289,12 @@ def tasks_of(flow: FlowSpec, hook: str) -> Mapping[str, TaskSpec]:
 
 def _elsewhere(name: str, field: str) -> Type:
     return refused("FLOW309", f"`{name}` is not available in `{field}`", _WHERE[name])
+
+
+def _declared_parameter(param: ParamSpec) -> Type:
+    if param.type == "string" and param.choices and all(isinstance(choice, str) for choice in param.choices):
+        return one_of(param.choices)
+    return declared(param.type, param.items)
 
 
 def _declared_output(output: OutputSpec) -> Type:

@@ -53,6 +53,7 @@ class Type:
         missing: of a map with `fields`, how an unknown key is reported.
         refusal: of `refused`, why.
         optional: the value may be undefined although its name is known.
+        choices: of a text, all that it can be; `None` when it can be any.
     """
 
     kind: Kind = "any"
@@ -61,6 +62,7 @@ class Type:
     missing: Refusal | None = None
     refusal: Refusal | None = None
     optional: bool = False
+    choices: tuple[str, ...] | None = None
 
     @property
     def is_known(self) -> bool:
@@ -113,6 +115,11 @@ def list_of(items: Type) -> Type:
 def map_of(fields: Mapping[str, Type], missing: Refusal | None = None) -> Type:
     """The type of a map that has exactly these keys."""
     return Type("map", fields=fields, missing=missing)
+
+
+def one_of(choices: Iterable[str]) -> Type:
+    """The type of a text that is one of these."""
+    return Type("string", choices=tuple(choices))
 
 
 def refused(code: str, message: str, help: str | None = None, *, replacement: str | None = None) -> Type:  # noqa: A002

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from specs.context import FlowContext, Path, Rule
 from specs.cycles import tangled_arms
 from specs.diagnostics import Diagnostic, Label
+from specs.expressions.types import comparable, of_value
 from specs.graph import FlowGraph, Link, arm_key
 from specs.literals import misfit
 from specs.model import ParamSpec
 from specs.model.parts import BranchArm, SwitchSpec
 from specs.rules.edits import Hints
+from specs.suggest import did_you_mean
 
 _PARAMETER = re.compile(r"\s*params\.([a-z][a-z0-9_]*)\s*")
 
@@ -172,6 +174,37 @@ def impossible_case(context: FlowContext) -> Iterator[Diagnostic]:
                     )
 
 
+def impossible_case_of_type(context: FlowContext) -> Iterator[Diagnostic]:
+    """Every case of a switch over anything else is of the type of its value and, of a state, is one."""
+    switches = {
+        (*branch.path, "value"): (branch, branch.switch)
+        for graph in context.graphs
+        for branch in _branches(graph)
+        if branch.switch is not None and _parameter(context, branch) is None
+    }
+    for read in context.expressions.reads if switches else ():
+        found = switches.get(read.use.path)
+        if found is None or not read.type.is_known:
+            continue
+        branch, switch = found
+        for case in switch.cases:
+            known: tuple[str, ...] = ()
+            if not comparable(of_value(case), read.type):
+                message = f"is {read.type}"
+            elif isinstance(case, str) and read.type.choices is not None and case not in read.type.choices:
+                message, known = "never is that", read.type.choices
+            else:
+                continue
+            path = (*branch.path, "cases", case)
+            yield context.finding(
+                "FLOW232",
+                path,
+                f"the case {_shown(case)} cannot occur: `{read.use.text.strip()}` {message}",
+                key=True,
+                help=did_you_mean(str(case), known) or "write a case of that type, or remove this one",
+            )
+
+
 def _other_case(case: object, declared: ParamSpec) -> str:
     if declared.type == "string" and not isinstance(case, str) and misfit(_written(case), declared) is None:
         return f'write `"{_written(case)}"`: text and numbers are never equal'
@@ -235,5 +268,6 @@ RULES: tuple[Rule, ...] = (
     empty_arm,
     arm_never_taken,
     impossible_case,
+    impossible_case_of_type,
     uncovered_choices,
 )

@@ -20,8 +20,8 @@ _IN_TEXT = "write `| tojson`, or `| join(', ')` for a list"
 
 
 def ill_typed_operations(context: FlowContext) -> Iterator[Diagnostic]:
-    """Values of one type are compared, and operators are given what they are defined for."""
-    yield from findings_of(context, ("FLOW313", "FLOW314", "FLOW315"))
+    """Values of one type are compared, with what they can be, and operators are given what they are defined for."""
+    yield from findings_of(context, ("FLOW311", "FLOW313", "FLOW314", "FLOW315"))
 
 
 def conditions(context: FlowContext) -> Iterator[Diagnostic]:

@@ -10,7 +10,7 @@ from specs.expressions.analysis import Read
 from specs.expressions.report import Reporter, findings_of
 from specs.expressions.templates import CLOSING, OPENING
 
-_CODES = ("FLOW302", "FLOW303", "FLOW304", "FLOW308", "FLOW309", "FLOW321", "FLOW322", "FLOW323")
+_CODES = ("FLOW256", "FLOW302", "FLOW303", "FLOW304", "FLOW308", "FLOW309", "FLOW321", "FLOW322", "FLOW323")
 
 
 def unreadable_expressions(context: FlowContext) -> Iterator[Diagnostic]:
