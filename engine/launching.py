@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,13 +19,17 @@ from engine.result import outcome_of
 from engine.run import ItemRun, Run
 from engine.run_files import RunFiles
 from engine.scope import failed_tasks, task_scope
-from engine.secrets import Secrets
+from engine.secrets import SHORTEST, Secrets
 from engine.urls import resolve_url
 from specs.expressions import EvaluationError, resolve, resolve_arguments, resolve_text
 from specs.expressions.values import MapValue
 
 PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 """Variables of the engine's own environment that every task gets."""
+
+MASK = "***"
+_HEAD = 8
+"""So many characters at the beginning of a secret are as good as all of it."""
 
 _SECRET_FIELD = "_secret"  # noqa: S105 - a suffix, not a secret
 
@@ -69,7 +74,7 @@ def make_launch(plan: Plan, run: Run, key: AttemptKey, around: Surroundings) -> 
         work = _work(plan, spec, with_secrets, secrets)
         workdir = _workdir(spec, scope, around.files.work(run.id))
     except EvaluationError as problem:
-        return Failure("expression", str(problem))
+        return Failure("expression", _without(str(problem), around.secrets.resolved(plan.secrets)))
     except SecretUnavailable as problem:
         return Failure("secret", str(problem))
     rate_limit = spec.retry.rate_limit
@@ -90,8 +95,30 @@ def make_launch(plan: Plan, run: Run, key: AttemptKey, around: Surroundings) -> 
 
 def sensitive_texts(plan: Plan, run: Run) -> tuple[str, ...]:
     """Values of parameters marked `sensitive`, to be masked like secrets."""
-    values = (run.params.get(name) for name, spec in plan.params.items() if spec.sensitive)
-    return tuple(value for value in values if isinstance(value, str) and len(value) >= 4)
+    rest = [run.params.get(name) for name, spec in plan.params.items() if spec.sensitive]
+    found: dict[str, None] = {}
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict):
+            rest.extend(value.values())
+        elif isinstance(value, list):
+            rest.extend(value)
+        elif isinstance(value, str | int | float) and len(str(value)) >= SHORTEST and not isinstance(value, bool):
+            found[str(value)] = None
+    return tuple(found)
+
+
+def _without(message: str, secrets: Iterable[str]) -> str:
+    """`message` with no secret in it, not even the beginning of one that a message has cut short."""
+    for secret in secrets:
+        head = secret[:_HEAD]
+        start = message.find(head)
+        while start >= 0:
+            pairs = zip(secret, message[start:], strict=False)
+            end = start + sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+            message = message[:start] + MASK + message[end:]
+            start = message.find(head, start + len(MASK))
+    return message
 
 
 # --- what is to be done -------------------------------------------------------------------------------------------------

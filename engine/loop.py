@@ -6,6 +6,7 @@ out only after the event that calls for it is durable.
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,23 +14,25 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from engine.admission import Admission, Candidate
-from engine.attempts import AttemptEnded, AttemptKey, Report, Runner
+from engine.attempts import AttemptEnded, AttemptKey, Launch, Report, Runner
 from engine.clock import Clock
 from engine.commands import Admit, Cancel, Command, Start, Tick
 from engine.decide import decide
-from engine.errors import BadParameters
+from engine.errors import BadParameters, StoreError
 from engine.events import (
     AttemptFinished,
     AttemptStarted,
     AttemptStopping,
     Event,
     FannedOut,
+    RunDraining,
     RunFinished,
     RunSubmitted,
     TaskCancelled,
     TaskFailed,
     TaskQueued,
     TasksReset,
+    TaskSucceeded,
 )
 from engine.evolve import evolve, new_run
 from engine.ids import Ids
@@ -41,13 +44,14 @@ from engine.projection import make_batch
 from engine.retry import Random
 from engine.run import Run
 from engine.scope import task_scope
-from engine.states import RunState
+from engine.states import RunState, TaskState
 from engine.store.port import Store
 from engine.store.rows import RunBatch, SpecRow
-from engine.submission import Submission, passed_environment, submitted
+from engine.submission import Submission, given_environment, passed_environment, submitted
 from specs.expressions import EvaluationError, resolve
 
 NO_ITEM = -1
+NORMAL = 2
 STOP_AT_ONCE = timedelta(0)
 
 
@@ -72,13 +76,18 @@ class Observer(Protocol):
 
 @dataclass(slots=True)
 class _Driven:
-    """A run in hand: what has been decided and not yet been committed is in `events`."""
+    """A run in hand: what has been decided and not yet been committed is in `events`.
+
+    `alarm` is the earliest of its timers that the engine has noted; `has_folder` says that the run's directory exists.
+    """
 
     plan: Plan
     run: Run
     token: int = 1
     spec: SpecRow | None = None
     events: list[Event] = field(default_factory=list)
+    alarm: datetime | None = None
+    has_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +116,23 @@ class Engine:
         self._commands: deque[tuple[str, Command]] = deque()
         self._asked: deque[tuple[str, Cancel]] = deque()
         self._untold: list[tuple[_Driven, int, Event]] = []
+        self._changed: dict[str, _Driven] = {}
+        self._alarms: list[tuple[datetime, str]] = []
 
     # --- what callers do ------------------------------------------------------------------------------------------------
 
     def submit(self, submission: Submission) -> str:
-        """Make a run durable and return its id; it starts with the next turn of the loop."""
+        """Make a run durable and return its id; it starts with the next turn of the loop. If the store does not take it,
+        there is no such run."""
         now = self._parts.clock.now()
         run_id = self._parts.ids.new(now)
         directory = str(self._parts.around.files.work(run_id))
         self._begin(submission, run_id, submitted(submission, at=now, directory=directory))
-        self._commit()
+        try:
+            self._commit()
+        except StoreError:
+            self._drop(run_id)
+            raise
         return run_id
 
     def drive(self, run_id: str) -> Run:
@@ -142,6 +158,13 @@ class Engine:
         self._decide_all()
         self._commit()
 
+    def _drop(self, run_id: str) -> None:
+        """Forget a run that is not in the store."""
+        driven = self._driven.pop(run_id)
+        self._changed.pop(run_id, None)
+        self._commands = deque(entry for entry in self._commands if entry[0] != run_id)
+        self._untold = [entry for entry in self._untold if entry[0] is not driven]
+
     # --- deciding -------------------------------------------------------------------------------------------------------
 
     def _begin(self, submission: Submission, run_id: str, event: RunSubmitted) -> None:
@@ -151,15 +174,26 @@ class Engine:
         self._driven[run_id] = driven
         evolve(plan, driven.run, event)
         driven.events.append(event)
+        self._changed[run_id] = driven
         self._untold.append((driven, driven.run.seq, event))
+        self._note_alarm(driven)
         self._commands.append((run_id, Start()))
 
     def _tick(self) -> None:
         now = self._parts.clock.now()
-        for run_id, driven in self._driven.items():
-            timers = driven.run.timers
-            if timers and timers[0].at <= now:
+        while self._alarms and self._alarms[0][0] <= now:
+            at, run_id = heapq.heappop(self._alarms)
+            driven = self._driven.get(run_id)
+            if driven is not None and driven.alarm == at:
+                driven.alarm = None
                 self._commands.append((run_id, Tick()))
+
+    def _note_alarm(self, driven: _Driven) -> None:
+        """Keep the earliest timer of a run among the alarms; thus no turn has to look at every run in hand."""
+        timers = driven.run.timers
+        if timers and (driven.alarm is None or timers[0].at < driven.alarm):
+            driven.alarm = timers[0].at
+            heapq.heappush(self._alarms, (driven.alarm, driven.run.id))
 
     def _decide_all(self) -> None:
         """Decide commands and admissions until nothing more follows."""
@@ -177,7 +211,11 @@ class Engine:
             return
         events = decide(driven.plan, driven.run, command, now=self._parts.clock.now(), random=self._parts.random)
         first = driven.run.seq - len(events) + 1
+        self._note_alarm(driven)
+        if not events:
+            return
         driven.events.extend(events)
+        self._changed[run_id] = driven
         for offset, event in enumerate(events):
             self._untold.append((driven, first + offset, event))
             self._note(driven, event)
@@ -194,10 +232,16 @@ class Engine:
                         self._offer(driven, task, index)
             case AttemptFinished(task=task, item=item):
                 self._admission.release((run_id, task, NO_ITEM if item is None else item))
-            case TaskCancelled(task=task, item=item) | TaskFailed(task=task, item=item):
+            case (
+                TaskCancelled(task=task, item=item)
+                | TaskFailed(task=task, item=item)
+                | TaskSucceeded(task=task, item=item)
+            ):
                 self._admission.withdraw((run_id, task, NO_ITEM if item is None else item))
             case TasksReset(members=members):
                 self._forget(run_id, members)
+            case RunDraining():
+                self._offer_again(driven)
             case AttemptStopping(task=task, item=item):
                 child = driven.run.tasks[task].unit(item).child
                 if child is not None:
@@ -209,13 +253,21 @@ class Engine:
         for key in self._admission.queued_of(run_id, frozenset(members)):
             self._admission.withdraw(key)
 
+    def _offer_again(self, driven: _Driven) -> None:
+        """A drain abandons resets: what was queued and held back by one may start after all."""
+        for name, task in driven.run.tasks.items():
+            units = [(NO_ITEM, task.state)] if task.items is None else [(i, u.state) for i, u in enumerate(task.items)]
+            for item, state in units:
+                if state is TaskState.QUEUED and not self._admission.is_queued((driven.run.id, name, item)):
+                    self._offer(driven, name, item)
+
     def _offer(self, driven: _Driven, name: str, item: int) -> None:
         spec, run = driven.plan.tasks[name], driven.run
         is_attempt = isinstance(spec.action, ATTEMPT_ACTIONS)
         unit = run.tasks[name].unit(None if item == NO_ITEM else item)
         self._admission.offer(
             Candidate(
-                priority=spec.priority,
+                priority=_class_of(driven, name),
                 scheduled_at=run.scheduled_at or run.submitted_at or self._parts.clock.now(),
                 order=unit.queue_order,
                 position=spec.position,
@@ -229,7 +281,10 @@ class Engine:
         )
 
     def _admit(self, candidate: Candidate) -> None:
-        driven = self._driven[candidate.run_id]
+        driven = self._driven.get(candidate.run_id)
+        if driven is None:  # it has ended
+            self._admission.release(candidate.key)
+            return
         item = None if candidate.item == NO_ITEM else candidate.item
         action = driven.plan.tasks[candidate.task].action
         child = self._parts.ids.new(self._parts.clock.now()) if isinstance(action, FlowAction) else None
@@ -255,7 +310,11 @@ class Engine:
         submission = Submission(
             plan,
             params,
-            env=passed_environment(plan, self._parts.around.environment, run.env),
+            env=passed_environment(
+                plan,
+                self._parts.around.environment,
+                given_environment(parent.plan, self._parts.around.environment, run.env),
+            ),
             trigger={"kind": "flow", "run_id": run.id, "task": name},
         )
         now = self._parts.clock.now()
@@ -267,7 +326,7 @@ class Engine:
             trigger=submission.trigger,
             env=submission.env,
             directory=str(self._parts.around.files.work(run_id)),
-            priority=run.priority,
+            priority=_class_of_child(parent, name, plan),
             parent_run=run.id,
             parent_task=name,
             parent_item=item,
@@ -296,10 +355,11 @@ class Engine:
 
     def _commit(self) -> None:
         """Write everything decided since the last commit in one transaction, then carry out its effects."""
-        changed = [driven for driven in self._driven.values() if driven.events]
+        changed = list(self._changed.values())
         if not changed:
             return
         self._parts.store.commit([self._batch(driven) for driven in changed])
+        self._changed.clear()
         decided, self._untold = self._untold, []
         for driven in changed:
             driven.events = []
@@ -320,9 +380,6 @@ class Engine:
 
     def _act(self, driven: _Driven, event: Event) -> None:
         match event:
-            case RunSubmitted():
-                files = self._parts.around.files
-                files.make(files.work(driven.run.id))
             case AttemptStarted():
                 if isinstance(driven.plan.tasks[event.task].action, ATTEMPT_ACTIONS):
                     self._launch(driven, event)
@@ -335,8 +392,20 @@ class Engine:
         if isinstance(launch, Failure):
             self._parts.waiter.post(AttemptEnded(key, Outcome(Ending.FAILED, launch)))
             return
-        self._parts.around.files.make(launch.files.tmp)
+        try:
+            self._make_folders(driven, launch)
+        except OSError as problem:
+            why = (problem.strerror or "unknown").lower()
+            failure = Failure("exit", f"cannot be started: no folder `{launch.files.own}` could be made: {why}")
+            self._parts.waiter.post(AttemptEnded(key, Outcome(Ending.FAILED, failure)))
+            return
         self._parts.runner.start(launch)
+
+    def _make_folders(self, driven: _Driven, launch: Launch) -> None:
+        if not driven.has_folder:
+            self._parts.around.files.make(launch.files.work)
+            driven.has_folder = True
+        self._parts.around.files.make(launch.files.tmp)
 
     def _stop(self, driven: _Driven, event: AttemptStopping) -> None:
         spec, task = driven.plan.tasks[event.task], driven.run.tasks[event.task]
@@ -347,10 +416,21 @@ class Engine:
         self._parts.runner.stop(key, grace=grace)
 
     def _until_next_timer(self) -> float | None:
-        due: list[datetime] = [driven.run.timers[0].at for driven in self._driven.values() if driven.run.timers]
-        if not due:
+        if not self._alarms:
             return None
-        return max(0.0, (min(due) - self._parts.clock.now()).total_seconds())
+        return max(0.0, (self._alarms[0][0] - self._parts.clock.now()).total_seconds())
+
+
+def _class_of(driven: _Driven, name: str) -> int:
+    """The class a task is taken by. A run may have been given another than its flow's: that is for tasks with the flow's."""
+    own = driven.plan.tasks[name].priority
+    return driven.run.priority if own == driven.plan.priority else own
+
+
+def _class_of_child(parent: _Driven, name: str, plan: Plan) -> int:
+    """The class of a called flow's run: what the calling task or its run says, else the flow's own."""
+    calling = _class_of(parent, name)
+    return plan.priority if calling == NORMAL else calling
 
 
 def _child_outcome(run: Run) -> Outcome:

@@ -44,6 +44,13 @@ def submitted(submission: Submission, *, at: datetime, directory: str) -> RunSub
     )
 
 
+def given_environment(plan: Plan, host: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+    """What was given for a run of `plan` whose submission carries `env`: without what `host_env` let through from `host`,
+    which is not for the flows it calls unless they ask for it."""
+    passed = passed_environment(plan, host, {})
+    return {name: value for name, value in env.items() if passed.get(name) != value}
+
+
 def passed_environment(plan: Plan, host: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
     """Variables a submission carries: the host's that `host_env` lets through and the flow does not set, and `given`."""
     declared = {name for name, _ in plan.env.entries}
