@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 
 from engine.compiling.actions import bare, compile_action, compile_fan_out, compile_map
@@ -48,12 +49,17 @@ _ONE_BY_ONE = FanOut(None, (), (), (), (), None, None, 1, 100_000, 1, 0, None, F
 """How the undo of a fan-out goes through the items that succeeded."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Group:
     """Tasks that form a graph of their own: the flow's, or those of one kind of hook."""
 
     prefix: str
     specs: Mapping[str, TaskSpec]
+
+    @cached_property
+    def graph(self) -> FlowGraph:
+        """The graph, built once for all tasks that need it."""
+        return FlowGraph(self.specs)
 
 
 def compile_flow(checked: Checked, *, base: Path) -> Plan:
@@ -208,7 +214,7 @@ def _retry_upstream(group: _Group, name: str, spec: TaskSpec) -> RetryUpstream |
     asked = spec.retry_upstream
     if asked is None:
         return None
-    members = reset_members(FlowGraph(group.specs), asked.tasks, name, asked.scope)
+    members = reset_members(group.graph, asked.tasks, name, asked.scope)
     return RetryUpstream(
         tasks=tuple(asked.tasks),
         rounds=asked.rounds,
