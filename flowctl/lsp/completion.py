@@ -15,6 +15,7 @@ from specs.context import FlowContext
 from specs.expressions.filters import FILTERS, TESTS
 from specs.expressions.types import Type
 from specs.model.task import ACTIONS, EDGE_KEYS
+from specs.places import MergedPlaces
 
 Kind = Literal["field", "word", "task", "name", "variable", "filter", "file"]
 
@@ -141,8 +142,12 @@ def _names(path: Path, around: Surroundings) -> tuple[Iterable[str], Kind]:
 def _known(section: str, around: Surroundings) -> list[str]:
     """Names of a section of the file, and of the libraries it includes."""
     own = defined_names(around.text).get(section, ())
-    flow = around.context.flow if around.context is not None else None
-    borrowed: Iterable[str] = getattr(flow, section, ())
+    context = around.context
+    borrowed: Iterable[str] = ()
+    if context is not None and section != "templates":
+        borrowed = getattr(context.flow, section)
+    elif context is not None and isinstance(context.places, MergedPlaces):
+        borrowed = context.places.inheritance.templates
     return list(dict.fromkeys((*own, *borrowed)))
 
 

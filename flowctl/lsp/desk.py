@@ -109,18 +109,18 @@ class Desk:
             return analysis
 
     def known_context(self, path: Path, line: int) -> FlowContext | None:
-        """The flow when its structure was last sound; if it never was, what it is without line `line` (from 0)."""
+        """The flow when its structure was last sound; if it never was, what it is without line `line` (from 0), or
+        without the task that line is in."""
         with self._lock:
             known, text = self._contexts.get(path), self._texts.get(path)
-        if known is not None or text is None:
+        if known is not None or text is None or not self.is_flow(path):
             return known
-        lines = text.split("\n")
-        kept = "\n".join([*lines[:line], "", *lines[line + 1 :]])
-        context = self._check(path, kept).context
-        if context is not None:
-            with self._lock:
-                self._contexts.setdefault(path, context)
-        return context
+        for without in (text_without(text, line, line + 1), text_without(text, *entry_around(text, line))):
+            context = self._check(path, without).context
+            if context is not None:
+                with self._lock:
+                    return self._contexts.setdefault(path, context)
+        return None
 
     def flows_beside(self, path: Path) -> tuple[str, ...]:
         """Flows in the folder of `path` and below, as `flow:` names them."""
@@ -164,3 +164,23 @@ class Desk:
         limits = Limits(file_bytes=most.file_bytes, nodes=most.nodes, depth=most.depth)
         policy = called_for(settings.checks, enable=[], disable=[])
         return CheckOptions(InstalledCatalogue(settings.connectors), limits, policy, now)
+
+
+def text_without(text: str, first: int, end: int) -> str:
+    """A text with the lines from `first` up to `end` (from 0) emptied."""
+    lines = text.split("\n")
+    return "\n".join([*lines[:first], *("" for _ in lines[first:end]), *lines[end:]])
+
+
+def entry_around(text: str, line: int) -> tuple[int, int]:
+    """The lines of the entry one level below the top of the file, a task as a rule, that `line` is part of."""
+    lines = text.split("\n")
+    indents = [len(each) - len(each.lstrip(" ")) if each.strip() else -1 for each in lines]
+    first, column = line, indents[line] if line < len(lines) and indents[line] >= 0 else 1 << 30
+    for number in range(min(line, len(lines)) - 1, -1, -1):
+        if indents[number] == 0:
+            break
+        if 0 < indents[number] < column:
+            first, column = number, indents[number]
+    end = next((number for number in range(line + 1, len(lines)) if 0 <= indents[number] <= column), len(lines))
+    return first, end
