@@ -53,7 +53,11 @@ def diagnostics() -> str:
     parts = []
     for digit, group in GROUPS.items():
         rows = [
-            (f"`{info.code}`", info.severity.value + (", opt-in" if info.opt_in else ""), info.title)
+            (
+                f"[{info.code}](diagnostics/{info.code}.md)",
+                info.severity.value + (", opt-in" if info.opt_in else ""),
+                info.title,
+            )
             for info in CODES.values()
             if info.code[4] == digit
         ]

@@ -12,7 +12,7 @@ import specs.rules
 from specs.check import Checked, check_file, check_text, flow_name
 from specs.context import FlowContext
 from specs.diagnostics import Diagnostic
-from specs.rules import FAMILIES, all_rules
+from specs.rules import FAMILIES, OPT_IN_FAMILIES, all_rules
 from tests.specs.projects import MemoryFiles
 
 LEAF = "version: 1\nparams: {n: {type: int, default: 1}}\ntasks:\n  a: {run: make}\n"
@@ -187,7 +187,7 @@ def test_a_check_that_fails_is_told_and_the_rest_still_runs(monkeypatch: pytest.
     def sound(context: FlowContext) -> Iterator[Diagnostic]:
         yield context.finding("FLOW606", ("tasks",), "no description")
 
-    monkeypatch.setattr(specs.check, "all_rules", lambda: (broken, sound))
+    monkeypatch.setattr(specs.check, "all_rules", lambda *, opt_in: (broken, sound))
     checked = check_text(LEAF.encode(), "flow.yaml", None, opt_in=frozenset({"FLOW606"}))
     assert codes(checked) == ["FLOW901", "FLOW606"]
     assert checked.diagnostics[0].message == "internal: check `broken` failed with KeyError"
@@ -198,14 +198,22 @@ def test_every_family_of_rules_is_run() -> None:
     families = {
         path.stem for path in folder.glob("*.py") if "\nRULES: tuple[Rule, ...]" in path.read_text(encoding="utf-8")
     }
-    assert families == set(FAMILIES)
-    assert len(all_rules()) >= len(FAMILIES)
+    assert families == {*FAMILIES, *OPT_IN_FAMILIES}
+    assert set(all_rules()) < set(all_rules(opt_in=True))
+
+
+def test_rules_of_the_caller_are_run_with_those_of_the_language() -> None:
+    def own(context: FlowContext) -> Iterator[Diagnostic]:
+        yield context.finding("FLOW702", ("tasks",), "said by a tool")
+
+    found = check_text(LEAF.encode(), "flow.yaml", None, more_rules=(own,)).diagnostics
+    assert [one.message for one in found] == ["said by a tool"]
 
 
 def test_style_is_not_told_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     def style(context: FlowContext) -> Iterator[Diagnostic]:
         yield context.finding("FLOW606", ("tasks",), "no description")
 
-    monkeypatch.setattr(specs.check, "all_rules", lambda: (style,))
+    monkeypatch.setattr(specs.check, "all_rules", lambda *, opt_in: (style,))
     assert codes(check_text(LEAF.encode(), "flow.yaml", None)) == []
     assert codes(check_text(LEAF.encode(), "flow.yaml", None, opt_in=frozenset({"FLOW606"}))) == ["FLOW606"]
