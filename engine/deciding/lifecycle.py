@@ -117,7 +117,7 @@ def _stop_unneeded_services(d: Decision, name: str) -> None:
         if not is_needed(d, service):
             _end_service(d, service)
     lone = d.plan.lone_services
-    if lone and d.run.main_left <= len(lone):
+    if lone and d.run.main_left <= len(d.plan.service_users):  # services may wait for services
         for service in lone:
             if not is_needed(d, service):
                 _end_service(d, service)

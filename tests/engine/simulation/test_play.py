@@ -125,6 +125,19 @@ def test_a_service_that_starts_when_all_else_has_ended_does_not_hold_the_run() -
     assert state(done, "helper") == "succeeded"
 
 
+def test_services_that_nothing_but_services_need_do_not_hold_the_run() -> None:
+    plan = plan_of(
+        """
+        tasks:
+          first: {run: echo}
+          under: {run: echo, service: true}
+          upper: {after_start: [first, under], run: echo, service: true}
+        """
+    )
+    done = played(plan)
+    assert [state(done, name) for name in ("under", "upper")] == ["succeeded", "succeeded"]
+
+
 def test_secrets_are_given_or_invented_and_masked_like_real_ones() -> None:
     plan = plan_of(
         """
