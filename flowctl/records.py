@@ -102,6 +102,8 @@ def summary_object(store: Store, run: RunRow, *, sensitive: frozenset[str] = fro
                 groups[group][name].update(counts=counts, items=[], attempts=0)
         else:
             entry = groups[group][name]
+            if row.round != entry["round"] or "items" not in entry:
+                continue  # of an earlier round, which had more items
             entry["items"].append({"index": row.item, "key": row.key, **task_object(row)})
             entry["attempts"] += row.attempts
     found = {"schema_version": SCHEMA_VERSION, "type": "summary", "run": run_object(run, sensitive=sensitive)}
