@@ -17,6 +17,7 @@ _LINE = re.compile(
     r"(?:(?P<key>\"[^\"\n]*\"|'[^'\n]*'|[^\s#\[\]{},\"'&*!|>%@`][^#\[\]{},\n]*?)[ \t]*:(?=[ \t\r]|$))?"
 )
 _BLOCK = re.compile(r"[ \t]*(?:&\S+[ \t]+)?[|>][-+0-9]*[ \t]*(?:#.*)?\r?$")
+_SPACE = re.compile(r"(?:\s|(?<![^\s])#[^\n]*)*")
 _WORD = re.compile(r"[\w.$-]*$")
 _MOST_LINES = 20_000
 """Lines looked at upward from the cursor."""
@@ -146,8 +147,8 @@ class _Finder:
                 continue
             parts = [*shape.dashes, shape.key_column] if shape.key is not None else list(shape.dashes)
             nearest = max((part for part in parts if part < column), default=None)
-            if nearest is None and own_is_item and shape.key is not None and shape.key_column == column and shape.rest:
-                nearest = column if not self._above[number][shape.rest :].strip() else None
+            if own_is_item and self._opens_list(shape, column):
+                nearest = column
             if nearest is None:
                 continue
             chain.append(self._cut(shape, nearest))
@@ -155,6 +156,12 @@ class _Finder:
             if column == 0 and not own_is_item:
                 break
         return chain[::-1]
+
+    def _opens_list(self, shape: _Line, column: int) -> bool:
+        """Whether a line is a key without a value, so that a list may follow in its own column."""
+        return (
+            shape.key is not None and shape.key_column == column and not self._above[shape.number][shape.rest :].strip()
+        )
 
     def _cut(self, shape: _Line, nearest: int) -> _Line:
         """A line as the parent of what starts right of `nearest`: its key counts only if that is what is nearest."""
@@ -294,7 +301,7 @@ class _Brackets:
             path.append((frame.key or "") if frame.is_map else frame.index)
         last = self.frames[-1]
         token = self._text[self._token :]
-        start = shift + self._token + len(token) - len(token.lstrip())
+        start = shift + self._token + _SPACE.match(token).end()  # type: ignore[union-attr]  # it matches nothing, too
         if last.is_map and last.key is None:
             return Cursor(tuple(path), "key", "", start, frozenset(last.seen), in_brackets=True)
         path.append((last.key or "") if last.is_map else last.index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from engine.clock import SystemClock
@@ -28,16 +29,20 @@ _MOST_FLOWS = 500
 
 @dataclass(frozen=True)
 class Analysis:
-    """A text that was open, and what came of checking it. `found` are all places that name something of the flow."""
+    """A text that was open, and what came of checking it."""
 
     text: str
     checked: Checked
-    found: tuple[Occurrence, ...]
 
     @property
     def context(self) -> FlowContext | None:
         """The typed flow, `None` when its structure has errors."""
         return self.checked.context
+
+    @cached_property
+    def found(self) -> tuple[Occurrence, ...]:
+        """All places that name something of the flow; looked for when somebody asks."""
+        return tuple(occurrences(self.context)) if self.context is not None else ()
 
 
 class Desk:
@@ -100,8 +105,7 @@ class Desk:
             if text is None or (known is not None and known.text == text):
                 return known
             checked = self._check(path, text)
-            found = tuple(occurrences(checked.context)) if checked.context is not None else ()
-            analysis = Analysis(text, checked, found)
+            analysis = Analysis(text, checked)
             with self._lock:
                 self._analyses[path] = analysis
                 if checked.context is not None:
