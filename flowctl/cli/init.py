@@ -1,4 +1,4 @@
-"""`flowctl init`: a project with settings and one flow that validates and runs."""
+"""`flowctl init`: a project with settings and one flow that validates, passes its test and runs."""
 
 from __future__ import annotations
 
@@ -47,14 +47,36 @@ outputs:
   length: "${{ tasks.measure.output.length }}"
 """
 
-FILES = {"flowctl.yaml": SETTINGS, "flows/hello.yaml": HELLO}
+HELLO_TEST = """\
+version: 1
+description: Run with `flowctl test`; nothing is started, tasks end as stubs say.
+
+cases:
+  somebody is greeted:
+    params: {name: Ada}
+    stubs:
+      greet: {outputs: {text: "Hello, Ada!"}}
+    expect:
+      tasks:
+        greet: {status: succeeded, inputs: {env: {NAME: Ada}}}
+      outputs: {length: 11}
+
+  without a greeting there is nothing to measure:
+    stubs:
+      greet: {fail: "exit:1"}
+    expect:
+      status: failed
+      tasks: {measure: blocked}
+"""
+
+FILES = {"flowctl.yaml": SETTINGS, "flows/hello.yaml": HELLO, "flows/hello.test.yaml": HELLO_TEST}
 
 
 def init_command(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The project's folder.", show_default=False)] = Path(),
 ) -> int:
-    """Start a project: flowctl.yaml and a first flow. Nothing that exists is overwritten."""
+    """Start a project: flowctl.yaml, a first flow and its test. Nothing that exists is overwritten."""
     frame = frame_of(ctx)
     written: list[str] = []
     kept: list[str] = []

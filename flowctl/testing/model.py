@@ -77,7 +77,7 @@ class StubSpec(AttemptSpec):
 class InputsSpec(Part):
     """What the last attempt was started with: `env` and `with` may name a part, `argv` is whole."""
 
-    env: dict[EnvironmentName, Value] | None = None
+    env: dict[str, Value] | None = None
     with_: dict[str, Value] | None = Field(None, alias="with")
     argv: list[Value] | None = None
     workdir: str | None = None

@@ -105,13 +105,14 @@ def test_errors_in_json_are_objects_on_stderr(program: Program, flags: list[str]
 def test_init_makes_a_project_and_overwrites_nothing(program: Program, tmp_path: Path) -> None:
     done = program("init", "new")
     assert done.returncode == 0
-    assert done.stdout.splitlines() == ["created new/flowctl.yaml", "created new/flows/hello.yaml"]
+    files = ["new/flowctl.yaml", "new/flows/hello.yaml", "new/flows/hello.test.yaml"]
+    assert done.stdout.splitlines() == [f"created {name}" for name in files]
     (tmp_path / "new/flows/hello.yaml").write_text("mine")
     again = program("init", "new", "--json")
     assert json.loads(again.stdout) == {
         "schema_version": 1,
         "created": [],
-        "kept": ["new/flowctl.yaml", "new/flows/hello.yaml"],
+        "kept": files,
     }
     assert (tmp_path / "new/flows/hello.yaml").read_text() == "mine"
 
