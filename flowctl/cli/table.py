@@ -22,6 +22,8 @@ class CommandEntry:
 COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("init", "flowctl.cli.init", "Start a project: settings and a first flow"),
     CommandEntry("validate", "flowctl.cli.validate", "Check flows as strictly as a compiler checks a program"),
+    CommandEntry("explain", "flowctl.cli.explain", "Explain a code of a finding, or a field of the language"),
+    CommandEntry("schema", "flowctl.cli.schema", "Print the JSON Schema of flow files, for editors"),
     CommandEntry("fmt", "flowctl.cli.fmt", "Bring flows into their one form"),
     CommandEntry("plan", "flowctl.cli.plan", "Show what a run would do, how long and when, and start nothing"),
     CommandEntry("graph", "flowctl.cli.graph", "Draw a flow, or a run by the states of its tasks"),
