@@ -1,9 +1,9 @@
 # Everything a clone needs, one word each. Every target sets up what it needs first and may be repeated.
 
-.PHONY: help setup demo test test-slow check format clean
+.PHONY: help setup demo test test-slow check format bench bench-quick clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup:  ## Make .venv with flowctl and the tools of development; quiet when nothing is to do
 	@.ci/setup
@@ -23,6 +23,12 @@ check: setup  ## Format, lint, types, import contracts, documentation
 format: setup  ## Rewrite the code in the one format
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
+
+bench: setup  ## Measure flowctl beside floors and the peers that are installed (bench/README.md); long
+	@.venv/bin/python -m bench run
+
+bench-quick: setup  ## Small shapes, floors only: to see that measuring works
+	@.venv/bin/python -m bench run --quick --floors --rounds 1
 
 clean:  ## Delete what the other targets made, .venv included
 	@rm -rf .venv .venv.lock .demo demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,113 @@
+"""Where flowctl's own time goes: what importing costs, package by package, and what each part of the loop costs for a task."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.contender import PROGRAMS, Case
+from bench.contenders.flowctl import FLOWCTL
+from bench.graphs import wide
+from bench.shapes import Work
+
+SEAMS: Sequence[tuple[str, str, str]] = (
+    ("check the flow", "flowctl.workspace", "Workspace.check"),
+    ("compile the plan", "flowctl.workspace", "Workspace.compile_checked"),
+    ("open the store", "engine.store.sqlite", "SqliteStore.open"),
+    ("decide", "engine.loop", "decide"),
+    ("admit", "engine.loop", "Engine._note"),
+    ("admit", "engine.loop", "Engine._admit"),
+    ("make rows", "engine.loop", "make_batch"),
+    ("write rows", "engine.store.sqlite", "SqliteStore._transact"),
+    ("store, around it", "engine.store.sqlite", "SqliteStore.commit"),
+    ("make the launch", "engine.loop", "make_launch"),
+    ("make folders", "engine.run_files", "RunFiles.make"),
+    ("start, around it", "engine.runners.local", "LocalRunner.start"),
+    ("prepare the command", "engine.runners.processes", "prepare_command"),
+    ("open the streams", "engine.runners.processes", "Streams"),
+    ("fork and exec", "engine.runners.processes", "Child"),
+    ("see the exit", "engine.runners.processes", "ProcessAttempt._see_exit"),
+    ("read outputs", "engine.runners.processes", "read_outputs"),
+    ("look for leftovers", "engine.runners.trees", "Family.left_of"),
+    ("tell the view", "flowctl.running", "_Telling.__call__"),
+    ("wait", "engine.reactor", "SelectorReactor.wait"),
+)
+SHOWN_PACKAGES = 14
+_IMPORT = "import time:"
+
+
+def profile(count: int, *, tell: Callable[[str], None]) -> int:
+    """Take a fan-out of `count` tasks apart and tell what was found; return an exit code."""
+    with tempfile.TemporaryDirectory(prefix="flowctl-bench-") as name:
+        folder = Path(name)
+        _tell_imports(folder / "one", tell)
+        return _tell_parts(folder / "many", count, tell)
+
+
+def _case(folder: Path, count: int) -> tuple[list[str], dict[str, str]]:
+    """The arguments and the environment of a run of `count` tasks."""
+    case = Case(Work.RUN, (wide(count),), folder, fan_out=True)
+    command = FLOWCTL.works[Work.RUN](case)
+    case.state.mkdir()
+    return list(command.argv[1:]), {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(case.state), **command.env}
+
+
+def _tell_imports(folder: Path, tell: Callable[[str], None]) -> None:
+    arguments, env = _case(folder, 1)
+    program = "import sys; from flowctl.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    start = [sys.executable, "-X", "importtime", "-c", program, *arguments]
+    for _ in range(2):  # the first may still have to compile modules
+        done = subprocess.run(start, env=env, capture_output=True, text=True, check=True)
+    self_us: dict[str, int] = defaultdict(int)
+    modules: dict[str, int] = defaultdict(int)
+    for line in done.stderr.splitlines():
+        if line.startswith(_IMPORT) and "[us]" not in line:
+            own, _, module = line.removeprefix(_IMPORT).split("|")
+            package = _package(module.strip())
+            self_us[package] += int(own)
+            modules[package] += 1
+    tell(f"imports of `run` with one task: {sum(self_us.values()) / 1_000:.0f} ms, {sum(modules.values())} modules")
+    for package in sorted(self_us, key=lambda one: -self_us[one])[:SHOWN_PACKAGES]:
+        tell(f"  {package:<22}{self_us[package] / 1_000:>8.1f} ms {modules[package]:>5} modules")
+
+
+def _package(module: str) -> str:
+    first = module.partition(".")[0]
+    return "standard library" if first in sys.stdlib_module_names else first
+
+
+def _tell_parts(folder: Path, count: int, tell: Callable[[str], None]) -> int:
+    arguments, env = _case(folder, count)
+    seams = folder / "seams.json"
+    seams.write_text(json.dumps(SEAMS), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(PROGRAMS / "profile_run.py"), str(seams), *arguments],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        tell(done.stderr.strip())
+        return 1
+    found = json.loads(done.stdout.splitlines()[-1])
+    _tell_found(found, count, tell)
+    return int(found["exit_code"])
+
+
+def _tell_found(found: dict[str, Any], count: int, tell: Callable[[str], None]) -> None:
+    own = found["own_user_s"] + found["own_system_s"]
+    tell(
+        f"\n{count} tasks: {found['wall_s']:.2f} s wall, {own:.2f} s of own CPU ({found['own_system_s']:.2f} in the system),"
+    )
+    tell(f"{found['children_cpu_s']:.2f} s of the tasks' CPU; {found['imported_cpu_s']:.2f} s were imports")
+    tell(f"  {'part':<22}{'calls':>8}{'wall':>12}{'CPU':>12}   ms for each task")
+    for label, part in sorted(found["parts"].items(), key=lambda item: -float(item[1]["cpu_s"])):
+        wall, cpu = (1_000 * part[key] / count for key in ("wall_s", "cpu_s"))
+        tell(f"  {label:<22}{part['calls']:>8}{wall:>12.3f}{cpu:>12.3f}")
