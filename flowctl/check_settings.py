@@ -6,11 +6,12 @@ An error is lowered, switched off or accepted only with a reason, which whoever 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from flowctl.problems import UsageProblem
-from flowctl.setting_values import Wrong, kind_of, shown
+from flowctl.setting_values import Wrong, each, kind_of, shown
 from specs.codes import CODES
 from specs.diagnostics import Severity
 from specs.files import path_problem
@@ -26,7 +27,7 @@ def read_severities(value: Any, _folder: Path) -> Mapping[str, Severity | None]:
     """Severities by code from a map such as `{FLOW415: error, FLOW414: {level: off, reason: "..."}}`."""
     if not isinstance(value, dict):
         raise Wrong(f"expected a map of codes, found {kind_of(value)}", help="write `FLOW415: error`")
-    return {_code(code, (code,), at_key=True): _level(code, level) for code, level in value.items()}
+    return dict(each(partial(_severity, code, level) for code, level in value.items()))
 
 
 def read_acceptances(value: Any, _folder: Path) -> tuple[Acceptance, ...]:
@@ -34,20 +35,14 @@ def read_acceptances(value: Any, _folder: Path) -> tuple[Acceptance, ...]:
     if not isinstance(value, list):
         help_ = 'write `- {code: FLOW418, paths: ["flows/old/**"], reason: "..."}`'
         raise Wrong(f"expected a list of maps, found {kind_of(value)}", help=help_)
-    return tuple(_acceptance(entry, index) for index, entry in enumerate(value))
+    return tuple(each(partial(_acceptance, entry, index) for index, entry in enumerate(value)))
 
 
 def read_enabled(value: Any, _folder: Path) -> frozenset[str]:
     """Codes from a list of codes and groups such as `[FLOW205, style]`."""
     if not isinstance(value, list):
         raise Wrong(f"expected a list of codes and groups, found {kind_of(value)}", help="write `[style]`")
-    found: set[str] = set()
-    for index, name in enumerate(value):
-        codes = codes_named(name) if isinstance(name, str) else frozenset()
-        if not codes:
-            raise _unknown(name, (index,), at_key=False)
-        found |= codes
-    return frozenset(found)
+    return frozenset().union(*each(partial(_enabled, name, index) for index, name in enumerate(value)))
 
 
 def called_for(policy: Policy, *, enable: Iterable[str], disable: Iterable[str]) -> Policy:
@@ -69,6 +64,18 @@ def _named(name: str, option: str) -> frozenset[str]:
         hint = f"did you mean `{near}`?" if near else "name a code such as `FLOW205`, or a group such as `style`"
         raise UsageProblem(f"`{option} {shown(name)}`: there is no such code or group", hint=hint)
     return codes
+
+
+def _enabled(name: Any, index: int) -> frozenset[str]:
+    codes = codes_named(name) if isinstance(name, str) else frozenset()
+    if not codes:
+        raise _unknown(name, (index,), at_key=False)
+    return codes
+
+
+def _severity(code: Any, level: Any) -> tuple[str, Severity | None]:
+    known = _code(code, (code,), at_key=True)
+    return known, _level(known, level)
 
 
 def _level(code: str, value: Any) -> Severity | None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from specs.scalars import shortened
 
+T = TypeVar("T")
+
 
 class Wrong(Exception):
-    """A value does not fit its key. `path` leads from the key to the part that is wrong, or with `at_key` to its key."""
+    """A value does not fit its key. `path` leads from the key to the part that is wrong, or with `at_key` to its key.
+
+    `also` are further mistakes in the same value.
+    """
 
     def __init__(
         self,
@@ -24,6 +30,22 @@ class Wrong(Exception):
         self.help = help
         self.path = path
         self.at_key = at_key
+        self.also: tuple[Wrong, ...] = ()
+
+
+def each(reads: Iterable[Callable[[], T]]) -> list[T]:
+    """The results of all `reads`; raises `Wrong` for the first that did, with the mistakes of the others beside it."""
+    found: list[T] = []
+    mistakes: list[Wrong] = []
+    for read in reads:
+        try:
+            found.append(read())
+        except Wrong as wrong:
+            mistakes.append(wrong)
+    if mistakes:
+        mistakes[0].also = tuple(mistakes[1:])
+        raise mistakes[0]
+    return found
 
 
 def kind_of(value: Any) -> str:

@@ -181,8 +181,9 @@ def _read_file(path: Path, diagnostics: list[Diagnostic]) -> dict[str, Any]:
         try:
             values[name] = KEYS[name].read(value, path.absolute().parent)
         except Wrong as wrong:
-            place = reading.document.place((*keys, *wrong.path), key=wrong.at_key)
-            diagnostics.append(Diagnostic(wrong.code, place, str(wrong), help=wrong.help, path=(*keys, *wrong.path)))
+            for one in (wrong, *wrong.also):
+                place = reading.document.place((*keys, *one.path), key=one.at_key)
+                diagnostics.append(Diagnostic(one.code, place, str(one), help=one.help, path=(*keys, *one.path)))
     return values
 
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Protocol
 
 from specs.codes import CODES
-from specs.diagnostics import Diagnostic, Label, Source
+from specs.diagnostics import Diagnostic, Label, Place, Source
 from specs.facts import FlowFacts, Spot
 
 FAMILIES = ("names", "starts", "sharing", "locks", "libraries")
@@ -39,7 +39,19 @@ class ProjectRule(Protocol):
 
 def check_project(project: Project) -> list[Diagnostic]:
     """What is wrong between the flows; not yet weighed or silenced (`specs.verdict.project_verdict`)."""
-    return [found for rule in _rules() for found in rule(project)]
+    return [found for rule in _rules() for found in _found_by(rule, project)]
+
+
+def _found_by(rule: ProjectRule, project: Project) -> list[Diagnostic]:
+    try:
+        return list(rule(project))
+    except Exception as error:  # noqa: BLE001 - a mistake in one check must not hide what the others find
+        name = getattr(rule, "__name__", type(rule).__name__)
+        message = f"internal: check `{name}` failed with {type(error).__name__}"
+        help_ = "this is a defect of flowctl, please report it"
+        return [
+            finding("FLOW901", Spot(Place(flow.source, 0, 0), ()), message, help=help_) for flow in project.flows[:1]
+        ]
 
 
 def finding(

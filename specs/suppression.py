@@ -27,6 +27,7 @@ _SILENCE = re.compile(
     re.VERBOSE,
 )
 _REASON = re.compile(r"[ \t]*--[ \t]*\S")
+_COMMENT_LINE = re.compile(r"[ \t]*#")
 _WORD = re.compile(r"[^\s,]+")
 
 
@@ -89,6 +90,7 @@ class Silences:
 
     def unused(self, source: Source, judged: Callable[[str], bool]) -> Iterator[Diagnostic]:
         """Silences of the file that no finding needed, of the codes that are `judged` now."""
+        fixes = 0
         for silence in self._of(source).silences:
             for code, place in silence.codes:
                 if code not in CODES or not judged(code):
@@ -96,7 +98,9 @@ class Silences:
                 is_used = any((id(source), line, code) in self._used for line in silence.lines)
                 if not is_used and self._refusal(code, has_reason=silence.has_reason) is None:
                     message = f"nothing here is a {code} that would have to be silenced"
-                    yield _remark("FLOW903", place, message, "remove it", _without(silence, code))
+                    fixes += 1  # only so many findings are shown, and a fix costs as much as its comment is long
+                    fix = _without(silence, code) if fixes <= MOST_OF_ONE_CODE else None
+                    yield _remark("FLOW903", place, message, "remove it", fix)
 
     def _refusal(self, code: str, *, has_reason: bool) -> tuple[str, str] | None:
         """Why a silence does not hold for a code, and the way out; `None` when it does."""
@@ -129,7 +133,7 @@ def listed(found: Iterable[Diagnostic], policy: Policy, root: str) -> tuple[Diag
 def _read(source: Source) -> _Read:
     matches = list(_SILENCE.finditer(source.text)) if "flow:" in source.text else []
     below: dict[int, int] = {}  # by line of a silence, from the last to the first, so that each line is looked at once
-    silences = tuple(_silence(source, match, below) for match in reversed(matches))
+    silences = tuple(_silence(source, match, below) for match in reversed(matches))[::-1]
     answers: dict[int, dict[str, bool]] = {}
     for silence in silences:
         for line in silence.lines:
@@ -148,8 +152,7 @@ def _silence(source: Source, match: re.Match[str], below: dict[int, int]) -> Sil
     end = match.start() + len(match[0].rstrip())
     line, column = source.position(match.start())
     lines: tuple[int, ...] = (line,)
-    before = source.text[match.start() - column + 1 : match.start()].lstrip()
-    if not before or before.startswith("#"):  # the line is a comment and nothing else
+    if _COMMENT_LINE.match(source.text, match.start() - column + 1):
         below[line] = _line_below(source, line, below)
         lines = (line, below[line])
     return Silence(Place(source, match.start(), end), codes, lines, bool(_REASON.match(match["rest"])))
@@ -158,7 +161,7 @@ def _silence(source: Source, match: re.Match[str], below: dict[int, int]) -> Sil
 def _line_below(source: Source, line: int, below: dict[int, int]) -> int:
     """The first line below that is more than a comment, so that silences can stand one above the other."""
     line += 1
-    while line < len(source.line_starts) and source.line(line).lstrip().startswith("#"):
+    while line < len(source.line_starts) and _COMMENT_LINE.match(source.text, source.line_starts[line - 1]):
         if line in below:
             return below[line]
         line += 1

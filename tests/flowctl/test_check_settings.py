@@ -57,6 +57,24 @@ def test_an_error_that_stays_one_needs_no_reason(tmp_path: Path) -> None:
     assert load(tmp_path, "checks: {severity: {FLOW201: error}}\n").severities == {"FLOW201": Severity.ERROR}
 
 
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    text = """checks:
+  severity: {FLOW0415: error, FLOW414: off, FLOW123: info}
+  ignore: [{code: FLOW418}, 5]
+  enable: [stile, style, FLOW0]
+"""
+    with pytest.raises(BadSettings) as refused:
+        load(tmp_path, text)
+    assert [found.place.source.position(found.place.start)[0] for found in refused.value.diagnostics] == [
+        2,
+        2,
+        3,
+        3,
+        4,
+        4,
+    ]
+
+
 IGNORE = "checks: {ignore: [{%s}]}\n"
 
 
