@@ -12,7 +12,7 @@ from flowctl.scripts.tools import ToolFailed, ask, written
 
 _SHEBANGS: Mapping[str, str] = {"sh": "#!/bin/sh -eu\n", "bash": "#!/bin/bash -eu\n"}
 # about the line that names the interpreter; about files that are not there; FLOW705 knows of `env` and this does not
-_SHELLCHECK_LEAVES_OUT = "SC1128,SC2148,SC1090,SC1091,SC2154"
+_SHELLCHECK_LEAVES_OUT = "SC1009,SC1072,SC1128,SC2148,SC1090,SC1091,SC2154"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ _OPENING = "if :; then\n(\n{ :\n"
 # a quote or a substitution that is still open takes in one of these lines up to its own quote, and fails on the rest
 _CLOSING = "\n# ' ) ( ;;\n# \" ) ( ;;\n# ` ) ( ;;\n}\n)\nfi\n"
 
-_MESSAGE = re.compile(r"^[^\n]*?: (?:line )?(\d+): (?:[Ss]yntax error: )?([^\n]+)$", re.MULTILINE)
+_MESSAGE = re.compile(r"^[^\n]*?: (?:line )?(\d+): (?:[Ss]yntax error(?::| near) )?([^\n]+)$", re.MULTILINE)
 _QUOTED = re.compile(r"[`\"']([^`\"'\n]{1,40})[\"']")
 _ARGV: Mapping[str, tuple[str, ...]] = {"sh": ("-n", "/dev/stdin"), "bash": ("-O", "extglob", "-n", "/dev/stdin")}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from itertools import pairwise
 
 from specs.context import FlowContext, Path, Rule
 from specs.cron import Cron, CronError, parse_cron
@@ -33,34 +32,33 @@ def faster_than_runs_end(context: FlowContext) -> Iterator[Diagnostic]:
         if interval is None or longest <= interval * concurrency.runs or not interval:
             continue
         may_run = f"{concurrency.runs} may run" if concurrency.runs > 1 else "1 may run"
-        kind = "every" if trigger.every is not None else "cron"
+        kind, on_average = ("every", "") if trigger.every is not None else ("cron", " on average")
         yield context.finding(
             "FLOW504",
             ("triggers", name, kind),
-            f"fires every {format_duration(interval)}, a run may take {format_duration(longest)} and only {may_run}",
+            f"fires every {format_duration(interval)}{on_average}, a run may take {format_duration(longest)}"
+            f" and only {may_run}",
             help="runs pile up: fire less often, allow more `concurrency.runs`, or write `when_busy: skip`",
         )
 
 
 def _interval(trigger: TriggerSpec) -> timedelta | None:
-    """The shortest time between two ticks, `None` where it is not known."""
+    """The time between two ticks, on average and to the minute; `None` where it is not known."""
     if trigger.every is not None:
         return trigger.every
     try:
         cron = parse_cron(trigger.cron) if trigger.cron is not None else None
     except CronError:
         return None  # reported where it stands
-    minutes = _shortest_gap(cron) if cron is not None else None
-    return timedelta(minutes=minutes) if minutes is not None else None
+    return timedelta(minutes=round(_mean_gap(cron))) if cron is not None else None
 
 
-def _shortest_gap(cron: Cron) -> int | None:
-    times = [hour * 60 + minute for hour in cron.hours for minute in cron.minutes]
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    is_daily = len(cron.days) == 31 and len(cron.months) == 12 and len(cron.weekdays) == 7
-    if is_daily:
-        gaps.append(_DAY_MINUTES - times[-1] + times[0])
-    return min(gaps, default=None)
+def _mean_gap(cron: Cron) -> float:
+    """Minutes between two ticks over a long time: what runs pile up by is not the shortest gap."""
+    of_month, of_week = len(cron.days) / 31, len(cron.weekdays) / 7
+    both_written = of_month < 1 and of_week < 1
+    share = of_month + of_week - of_month * of_week if both_written else of_month * of_week
+    return _DAY_MINUTES / (len(cron.hours) * len(cron.minutes) * share * len(cron.months) / 12)
 
 
 def longest_path(context: FlowContext) -> Iterator[Diagnostic]:

@@ -42,9 +42,11 @@ _COMMAND_WORD = re.compile(
     r"([^\s;|&()<>`#]+)"
 )
 _WRITTEN = re.compile(
-    r"\b(?:echo|printf)[ \t]+(?:-[en]+[ \t]+|--[ \t]+)?[\"']?(?P<name>[A-Za-z_]\w*)(?P<sign>:?=)"
-    r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^\n;|&\"'>]|\"[^\"\n;|&>]*)*?[\"']?[ \t]*>>?[ \t]*\"?\$\{?FLOW_OUTPUT\b(?!_)"
+    r"\b(?:echo|printf)[ \t]+(?:-[en]+[ \t]+|--[ \t]+)?(?P<text>[\"']?(?P<name>[A-Za-z_]\w*)(?P<sign>:?=)[^\n]*)"
 )
+_TO_OUTPUT = re.compile(r">>?[ \t]*\"?\$\{?FLOW_OUTPUT\b")
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'")
+_NAMED = re.compile(r"'([^'\n]{1,40})'")
 
 
 class _Checks:
@@ -95,7 +97,7 @@ class _Checks:
         """A script writes only outputs that are declared: any other fails the attempt."""
         for match in _WRITTEN.finditer(script.text):
             name = match["name"]
-            if name not in script.outputs:
+            if name not in script.outputs and _goes_to_output(match["text"]):
                 help_ = self.hints.help(name, script.outputs, None)
                 is_near = help_ is not None and help_.startswith("did you mean")
                 kind = "json" if match["sign"] == ":=" else "string"
@@ -121,9 +123,16 @@ def _compiled(script: Script) -> Iterator[Diagnostic]:
             compile(script.text, "<run>", "exec", dont_inherit=True)
     except SyntaxError as error:
         start = script.index_of(error.lineno or 1, error.offset or 1)
-        yield script.finding("FLOW703", (start, start + 1), f"Python syntax: {error.msg}")
+        problem = _NAMED.sub(r"`\1`", error.msg)
+        yield script.finding("FLOW703", (start, start + 1), f"Python syntax: {problem}")
     except (ValueError, RecursionError, MemoryError, OverflowError):
         yield script.finding("FLOW703", None, "Python syntax: it is too deeply nested, or holds what is no text")
+
+
+def _goes_to_output(text: str) -> bool:
+    """Whether what is echoed goes into the file of outputs, and not to another command of the line."""
+    target = _TO_OUTPUT.search(text)
+    return target is not None and not re.search(r"[;|&>]", _QUOTED.sub("", text[: target.start()]))
 
 
 def _may_write(script: Script) -> bool:
