@@ -111,11 +111,27 @@ def hover(desk: Desk, path: Path, position: types.Position, encoding: str) -> ty
     is_current = analysis is not None and analysis.text == text
     context = analysis.context if analysis is not None and is_current else None
     found = list(analysis.found) if analysis is not None and is_current else []
-    about = hovering.hover(text, positions.offset(position), context, found)
-    if about is None:
+    offset = positions.offset(position)
+    about = hovering.hover(text, offset, context, found)
+    findings = _findings_at(analysis, offset) if analysis is not None and is_current else []
+    parts = [about.text] if about is not None else []
+    parts += [hovering.code_text(code) for code in dict.fromkeys(one.code for one in findings)]
+    if not parts:
         return None
-    contents = types.MarkupContent(types.MarkupKind.Markdown, about.text)
-    return types.Hover(contents=contents, range=positions.range(about.start, about.end))
+    place = findings[0].place if findings else None
+    start, end = (about.start, about.end) if about is not None else (place.start, place.end) if place else (0, 0)
+    contents = types.MarkupContent(types.MarkupKind.Markdown, "\n\n---\n\n".join(parts))
+    return types.Hover(contents=contents, range=positions.range(start, end))
+
+
+def _findings_at(analysis: Analysis, offset: int) -> list[Diagnostic]:
+    """The findings whose place an offset is in; one at the top of the file is about all of it."""
+    name = analysis.checked.name
+    return [
+        one
+        for one in analysis.checked.diagnostics
+        if one.place.source.name == name and one.place.start <= offset < one.place.end
+    ]
 
 
 def definition(desk: Desk, path: Path, position: types.Position, encoding: str) -> list[tuple[str, types.Range]]:

@@ -8,16 +8,12 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from flowctl.lsp.cursor import Path
+from specs.descriptions import LIBRARY_DESCRIPTIONS, description_of
 from specs.fields import bounds_at, choices_at, keys_at, models_at
 from specs.formatting.order import FLOW_KEYS, TASK_KEYS
 from specs.model.task import ACTIONS
 from specs.scalars import written_form
 
-_USED_UP = {
-    "include": "Library files with `templates`, `connectors`, `pools` and `env`, as paths from this file.",
-    "defaults": "Part of a task that lies under every task.",
-    "templates": "Parts of tasks that tasks take over with `extends`.",
-}
 _KINDS = {str: "text", int: "number", float: "number", bool: "true or false", list: "list", dict: "map"}
 
 
@@ -34,7 +30,7 @@ def keys_of(path: Path) -> tuple[str, ...]:
     """The keys a map at `path` may have, in the order in which they are written."""
     keys = keys_at(model_path(path))
     if not path:
-        return tuple(key for key in FLOW_KEYS if key in keys or key in _USED_UP)
+        return tuple(key for key in FLOW_KEYS if key in keys or key in LIBRARY_DESCRIPTIONS)
     order = {key: number for number, key in enumerate(TASK_KEYS)}
     is_task = set(ACTIONS) <= set(keys)
     return tuple(sorted(keys, key=lambda key: order.get(key, len(order)))) if is_task else keys
@@ -60,19 +56,18 @@ def field_at(path: Path) -> FieldInfo | None:
 
 def field_text(path: Path) -> str | None:
     """What a key is, as Markdown; `None` where the model does not know it."""
-    if len(path) == 1 and path[0] in _USED_UP:
-        return f"**{path[0]}**\n\n{_USED_UP[str(path[0])]}"
+    if len(path) == 1 and path[0] in LIBRARY_DESCRIPTIONS:
+        return f"**{path[0]}**\n\n{LIBRARY_DESCRIPTIONS[str(path[0])]}"
     field = field_at(path)
     if field is None:
         return None
     parts = [f"**{path[-1]}**: {type_text(path)}"]
-    if field.description:
-        parts.append(field.description)
-    parts += [model.__doc__.split("\n\n")[0] for model in models_at(model_path(path)) if model.__doc__]
+    described = (description_of(model, str(path[-1])) for model in models_at(model_path(path)[:-1]))
+    parts += [next((text for text in described if text is not None), "")]
     facts = [*_bounds(path), *_default(field)]
     if facts:
         parts.append(", ".join(facts))
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
 
 
 def type_text(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from flowctl.explanations import explanation
 from flowctl.lsp.cursor import cursor_at
 from flowctl.lsp.fields import field_text
 from flowctl.lsp.occurrences import Occurrence, at
@@ -56,9 +57,14 @@ def hover(text: str, offset: int, context: FlowContext | None, found: list[Occur
 
 
 def code_text(code: str) -> str:
-    """What a code means."""
-    info = CODES[code]
-    return f"**{code}** ({info.severity}, {info.group}): {info.title}"
+    """What a code means, with a wrong and a right example where there is one."""
+    info, explained = CODES[code], explanation(code)
+    parts = [f"**{code}** ({info.severity}, {info.group}): {info.title}"]
+    if explained is not None:
+        parts.append(explained.text)
+        for title, flow in (("Wrong:", explained.wrong), ("Right:", explained.right)):
+            parts += [f"{title}\n\n```yaml\n{flow.rstrip()}\n```"] if flow is not None else []
+    return "\n\n".join(parts)
 
 
 def finding_text(finding: Diagnostic) -> str:

@@ -49,7 +49,9 @@ def test_stdin_goes_to_stdout(program: Program) -> None:
     assert program("fmt", "-", "a.yaml", input=FORM).returncode == 2
 
 
-def test_what_is_no_yaml_is_refused_and_left_alone_while_the_rest_is_formatted(program: Program, tmp_path: Path) -> None:
+def test_what_is_no_yaml_is_refused_and_left_alone_while_the_rest_is_formatted(
+    program: Program, tmp_path: Path
+) -> None:
     (tmp_path / "bad.yaml").write_text(BROKEN)
     (tmp_path / "good.yaml").write_text(LOOSE)
     done = program("fmt", "bad.yaml", "good.yaml")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from flowctl.lsp.fields import field_text, keys_of
 from specs.check import check_text
 from tests.flowctl.lsp.client import Client
 
@@ -228,7 +229,7 @@ def test_names_of_a_file_that_was_never_sound_are_known(client: Client) -> None:
 @pytest.mark.parametrize(
     ("part", "inside", "expected"),
     [
-        ("after:", 1, "**after**: list"),
+        ("after:", 1, "**after**: list\n\n"),
         ("slots", 1, "default `1`"),
         ("fetch]", 2, "**fetch**: `run`\n\nGets it.\n\n- `rows`: int"),
         ("params.day", 8, "**params.day**: date\n\n**day**: date, required\n\nBusiness day"),
@@ -249,8 +250,29 @@ def test_hover_explains_a_code_in_a_silence(client: Client, flow: str) -> None:
     client.change(flow, text)
     found = client.at("hover", flow, *where(text, "FLOW230", 3))
     assert found["contents"]["value"].startswith("**FLOW230** (info, graph): ")
+    assert "Wrong:" in found["contents"]["value"]
     assert client.at("hover", flow, *where(text, "echo", 2)) is None
     client.change(flow, FLOW)
+
+
+def test_hover_explains_what_was_found_there(client: Client, flow: str) -> None:
+    bad = FLOW.replace("after: [fetch]", "after: [fetc]")
+    client.change(flow, bad)
+    found = client.at("hover", flow, *where(bad, "fetc]", 1))
+    assert "**FLOW201** (error, graph): waits for a task that does not exist" in found["contents"]["value"]
+    client.change(flow, FLOW)
+
+
+def test_every_field_of_the_language_has_a_text() -> None:
+    pending: list[Any] = [()]
+    for path in pending:
+        for key in keys_of(path):
+            text = field_text((*path, key))
+            assert text is not None, (*path, key)
+            assert "\n\n" in text, (*path, key)
+            if len(path) < 5:
+                pending += [(*path, key), (*path, key, "any"), (*path, key, 0)]
+    assert len(pending) > 100
 
 
 # --- definitions, references, renaming --------------------------------------------------------------------------------
