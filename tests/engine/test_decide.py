@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from driving import OK, START, Driving, failed, plan_of
 from engine.events import AttemptStopping, EdgeTimedOut, TaskRetrying
 from engine.outcomes import Ending, Outcome
 from engine.states import RunState
+from tests.engine.driving import OK, START, Driving, failed, plan_of
 
 
 def drive(text: str, **params: object) -> Driving:
@@ -301,7 +301,9 @@ def test_items_come_back_in_item_order_whatever_order_they_ended_in() -> None:
         """
         tasks:
           fan: {fan_out: {items: ["c", "a", "b"], key: item}, run: x, outputs: {v: {type: string}}}
-          after: {after: [fan], set: {all: "${{ tasks.fan.outputs | compact | pluck('v') }}", n: "${{ tasks.fan.counts.total }}"}}
+          after:
+            after: [fan]
+            set: {all: "${{ tasks.fan.outputs | compact | pluck('v') }}", n: "${{ tasks.fan.counts.total }}"}
         """
     )
     for index in (2, 0, 1):
@@ -318,7 +320,11 @@ def test_a_matrix_is_a_product_in_key_order_without_exclusions_and_with_inclusio
         """
         tasks:
           m:
-            fan_out: {matrix: {x: [1, 2], y: [a, b]}, exclude: [{x: 2, y: a}], include: [{x: 9, y: z}], where: item.x != 1 or item.y != 'b'}
+            fan_out:
+              matrix: {x: [1, 2], y: [a, b]}
+              exclude: [{x: 2, y: a}]
+              include: [{x: 9, y: z}]
+              where: item.x != 1 or item.y != 'b'
             run: x
         """
     )
@@ -327,8 +333,17 @@ def test_a_matrix_is_a_product_in_key_order_without_exclusions_and_with_inclusio
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("tolerate", "bad", "state"), [("0", 1, "failed"), ("2", 2, "succeeded"), ("2", 3, "failed"),
-                                                       ('"20%"', 2, "succeeded"), ('"20%"', 3, "failed"), ('"100%"', 10, "succeeded")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("tolerate", "bad", "state"),
+    [
+        ("0", 1, "failed"),
+        ("2", 2, "succeeded"),
+        ("2", 3, "failed"),
+        ('"20%"', 2, "succeeded"),
+        ('"20%"', 3, "failed"),
+        ('"100%"', 10, "succeeded"),
+    ],
+)
 def test_tolerated_items_do_not_fail_the_task(tolerate: str, bad: int, state: str) -> None:
     run = drive(f"tasks: {{f: {{fan_out: {{items: [0,1,2,3,4,5,6,7,8,9], tolerate: {tolerate}}}, run: x}}}}")
     for index in range(10):
@@ -393,7 +408,8 @@ def test_an_immediate_action_fans_out_without_attempts_of_a_runner() -> None:
 
 def test_drain_starts_nothing_new_after_a_failure_that_nobody_can_make_good() -> None:
     run = drive(
-        "when_failed: drain\ntasks: {a: {run: x}, b: {run: x}, c: {after: [b], run: x}, d: {after_end: [a], run: x}, e: {run: x}}"
+        "when_failed: drain\n"
+        "tasks: {a: {run: x}, b: {run: x}, c: {after: [b], run: x}, d: {after_end: [a], run: x}, e: {run: x}}"
     )
     run.admit("a").admit("b").end("a", failed())
     assert run.state("e") == "cancelled"

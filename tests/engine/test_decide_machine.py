@@ -8,14 +8,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from driving import OK, Driving, failed
 from engine.attempts import AttemptEnded
 from engine.commands import Tick
 from engine.events import AttemptStarted, Event, TaskQueued, TasksReset, TaskSucceeded
 from engine.outcomes import Ending, Outcome
 from engine.plan import RetryPolicy, RetryUpstream
 from engine.states import TaskState
-from plans import make_plan
+from tests.engine.driving import OK, Driving, failed
+from tests.engine.plans import make_plan
 
 NAMES = "abcdefg"
 KINDS = ("after", "after_start", "after_end", "after_failure")
@@ -58,7 +58,7 @@ class RunMachine(RuleBasedStateMachine):
     @initialize(data=st.data(), size=st.integers(1, 7), when_failed=st.sampled_from(("continue", "drain", "cancel")))
     def begin(self, data: st.DataObject, size: int, when_failed: str) -> None:
         tasks = {NAMES[i]: data.draw(words(i), label=NAMES[i]) for i in range(size)}
-        hooks = {"complete": {"bye": {}}} if data.draw(st.booleans(), label="hooks") else {}
+        hooks: dict[str, Any] = {"complete": {"bye": {}}} if data.draw(st.booleans(), label="hooks") else {}
         if data.draw(st.booleans(), label="undo"):
             tasks["a"]["undo"] = {}
         self.run = Driving(make_plan(tasks, hooks=hooks, when_failed=when_failed)).start()

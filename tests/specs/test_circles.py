@@ -15,7 +15,7 @@ PAIRS = st.lists(st.tuples(NAMES, NAMES), max_size=25, unique=True)
 @given(PAIRS)
 def test_there_is_one_circle_for_each_knot_and_it_is_one(pairs: list[tuple[str, str]]) -> None:
     edges = {pair: f"{pair[0]} to {pair[1]}" for pair in pairs}
-    graph = networkx.DiGraph(pairs)
+    graph: networkx.DiGraph[str] = networkx.DiGraph(pairs)
     knots = [knot for knot in networkx.strongly_connected_components(graph) if graph.subgraph(knot).size() > 0]
     found = list(circles(edges))
     assert len(found) == len(knots)
@@ -30,7 +30,7 @@ def test_there_is_one_circle_for_each_knot_and_it_is_one(pairs: list[tuple[str, 
 
 @given(PAIRS)
 def test_a_circle_is_as_short_as_it_can_be_from_its_first_name(pairs: list[tuple[str, str]]) -> None:
-    graph = networkx.DiGraph(pairs)
+    graph: networkx.DiGraph[str] = networkx.DiGraph(pairs)
     for circle in circles({pair: pair for pair in pairs}):
         first = circle[0][0]
         ways = [

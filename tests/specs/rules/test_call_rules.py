@@ -66,8 +66,8 @@ def test_a_flow_may_not_call_itself() -> None:
 def test_flows_nest_no_deeper_than_the_limit() -> None:
     chain = {f"f{n}": f"tasks: {{s: {{flow: f{n + 1}.yaml}}}}\n" for n in range(3)} | {"f3": "tasks: {x: {run: x}}\n"}
     text = "limits: {flow_depth: 3}\ntasks: {s: {flow: f0.yaml}}\n"
-    assert only(text, "FLOW255", **chain).message == "flows nest 4 deep, limit 3"
-    assert codes(text.replace("flow_depth: 3", "flow_depth: 4"), **chain) == []
+    assert only(text, "FLOW255", catalogue=None, **chain).message == "flows nest 4 deep, limit 3"
+    assert codes(text.replace("flow_depth: 3", "flow_depth: 4"), catalogue=None, **chain) == []
 
 
 def test_one_flow_called_twice_is_neither_circle_nor_depth() -> None:

@@ -175,7 +175,7 @@ def test_a_cycle_is_found_exactly_where_there_is_one_and_it_is_a_shortest_of_its
     edges = {(upstream, task) for upstream, task in pairs if upstream != task}
     tasks = {f"t{n}": {"run": "x", "after": [f"t{up}" for up, task in sorted(edges) if task == n]} for n in range(8)}
     graph = FlowGraph(FlowSpec.model_validate({"version": 1, "tasks": tasks}).tasks)
-    reference = nx.DiGraph((f"t{up}", f"t{task}") for up, task in edges)
+    reference: nx.DiGraph[str] = nx.DiGraph((f"t{up}", f"t{task}") for up, task in edges)
     knots = [reference.subgraph(knot) for knot in nx.strongly_connected_components(reference) if len(knot) > 1]
     lengths = sorted(min(len(cycle) for cycle in nx.simple_cycles(knot)) for knot in knots)
     shown = list(cycles(graph))
