@@ -38,7 +38,8 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """A trigger that waits for the end of the runs of `flow`. With a condition it may stop a circle of starts."""
+    """A trigger that waits for the end of the runs of `flow`. One with a condition can end a circle of starts; to wait for
+    failures only is one."""
 
     trigger: str
     flow: str
@@ -112,7 +113,7 @@ def _webhooks(context: FlowContext) -> Iterator[Webhook]:
 def _listens(context: FlowContext) -> Iterator[Listening]:
     for name, trigger in context.flow.triggers.items():
         if trigger.flow is not None and trigger.enabled:
-            is_conditional = trigger.condition not in (None, True)
+            is_conditional = trigger.condition not in (None, True) or trigger.flow.status == "failed"
             spot = _spot(context, ("triggers", name, "flow", "name"))
             yield Listening(name, trigger.flow.name, is_conditional, spot)
 

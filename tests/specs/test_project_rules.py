@@ -95,6 +95,12 @@ def test_a_condition_or_a_trigger_that_is_off_ends_the_circle(more: str) -> None
     assert project(a=listening("b"), b=listening("a", more=more)) == []
 
 
+@pytest.mark.parametrize(("status", "is_endless"), [("succeeded", True), ("ended", True), ("failed", False)])
+def test_a_circle_that_goes_on_after_failures_only_ends_with_a_success(status: str, is_endless: bool) -> None:
+    again = f"triggers:\n  t: {{flow: {{name: a, status: {status}}}}}\n{RUN}"
+    assert codes(project(a=again)) == (["FLOW513"] if is_endless else [])
+
+
 def test_a_chain_of_starts_is_fine() -> None:
     assert project(a=RUN, b=listening("a"), c=listening("a", "b")) == []
 
