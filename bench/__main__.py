@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     1 if flowctl or a floor failed, or a peer could not be installed; 2 for wrong arguments; else 0.
     """
     arguments = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what is being measured is ended, too
+    try:
+        return _do(arguments)
+    except KeyboardInterrupt:
+        tell("broken off")
+        return 130
+
+
+def _do(arguments: argparse.Namespace) -> int:
     match arguments.command:
         case "setup":
             wanted = [INSTALLABLE[name] for name in arguments.peer or INSTALLABLE]
