@@ -13,17 +13,20 @@ from dataclasses import dataclass, field
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _EXPANSION = re.compile(rf"\$(?:({_NAME})|\{{[#!]?({_NAME})([^}}]?[-=?+]?))")
 _HEREDOC = re.compile(rf"<<(-?)[ \t]*(?:'([^'\n]+)'|\"([^\"\n]+)\"|(\\?)({_NAME}))")
-_ASSIGNED = re.compile(rf"(?<![\w$.{{-])({_NAME})(?:\[[^\]\n]*\])?(?:\+|:)?=")
+_ASSIGNED = re.compile(rf"(?<![\w$.{{-])({_NAME})(?:\[[^\]\n]{{0,100}}\])?(?:\+|:)?=")
 _FOR = re.compile(rf"\b(?:for|select)[ \t]+({_NAME})\b")
 _SETTERS = re.compile(
     r"\b(?:export|local|declare|typeset|readonly|read|getopts|mapfile|readarray|unset|let|printf[ \t]+-v|wait[ \t]+-p)\b"
     r"([^;|&\n)]*)"
 )
 _NAMES = re.compile(rf"(?<![\w$./-])({_NAME})\b")
-_ARITHMETIC_SET = re.compile(rf"({_NAME})[ \t]*(?:\+\+|--|[-+*/%]?=)|(?:\+\+|--)({_NAME})")
+_ARITHMETIC_SET = re.compile(rf"\b({_NAME})[ \t]*(?:\+\+|--|[-+*/%]?=)|(?:\+\+|--)({_NAME})")
 _READS_ELSEWHERE = re.compile(
-    r"(?:^|[\n;&|({]|\b(?:then|do|else|if|!))[ \t]*(?:\.|source|eval|set[ \t]+\+\w*u\w*)[ \t\n]"
+    r"(?:^|[\n;&|({]|\b(?:then|do|else|if|!))[ \t]*(?:\.|source|eval|set[ \t]+\+\w{0,9}u\w{0,9})[ \t\n]"
 )
+
+
+_SPECIAL = re.compile(r"[\\$\"'`#\n<()]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,12 @@ class _Scanner:
 
     def expansions(self) -> tuple[Expansion, ...]:
         """Every expansion that the shell would make, in order; none when something stays open at the end."""
-        at = 0
-        while at < len(self.script):
-            step = self._step(at)
+        found = _SPECIAL.search(self.script)
+        while found is not None:
+            step = self._step(found.start())
             if step is None:
                 return ()
-            at = step
+            found = _SPECIAL.search(self.script, step)
         return tuple(self.found) if not self.open and not self.heredocs else ()
 
     def _step(self, at: int) -> int | None:
@@ -159,8 +162,10 @@ class _Scanner:
 
 def _in_body(script: str, start: int, end: int) -> Iterator[Expansion]:
     for match in _EXPANSION.finditer(script, start, end):
-        slashes = len(script[start : match.start()]) - len(script[start : match.start()].rstrip("\\"))
-        if slashes % 2 == 0:
+        before = match.start()
+        while before > start and script[before - 1] == "\\":
+            before -= 1
+        if (match.start() - before) % 2 == 0:
             yield _expansion(match)
 
 

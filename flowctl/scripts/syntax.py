@@ -16,7 +16,7 @@ MOST_BROKEN = 20
 """Broken scripts that are looked for in one flow; no more findings of one code are shown."""
 
 # words and expansions of variables, no quotes but pairs on one line, no operator: nothing of that can be wrong
-_PLAIN = re.compile(r"(?:(?:[\w ./=:,@%+\t-]|\$\w+|\"(?:[^\"\\$`\n]|\$\w+)*\")*\n?)*+")
+_PLAIN = re.compile(r"(?:[\w ./=:,@%+\t\n-]|\$\w++|\"(?:[^\"\\$`\n]|\$\w++)*+\")*+")
 _RESERVED = re.compile(r"\b(?:if|then|else|elif|fi|for|while|until|do|done|case|esac|in|function|select|time|coproc)\b")
 _HEREDOC = re.compile(r"<<-?[ \t]*['\"\\]?([A-Za-z0-9_]+)")
 

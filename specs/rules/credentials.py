@@ -34,7 +34,7 @@ _SECRET_HOST = re.compile(
     r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIAL", re.IGNORECASE
 )
 _NOT_A_SECRET = re.compile(r"|none|null|true|false|auto|yes|no|on|off|required|optional|disabled|enabled|[0-9]{1,3}")
-_SHORTEST = 4
+_SHORTEST, _LONGEST = 4, 1000
 _SCHEME = re.compile(r"(?i:bearer|basic|token)\s+(\S{8,})")
 
 _DECLARE = 'declare it in `secrets` and give it to the task in `env`: `"${{ secrets.NAME }}"`'
@@ -43,24 +43,22 @@ _DECLARE = 'declare it in `secrets` and give it to the task in `env`: `"${{ secr
 def written_credentials(context: FlowContext) -> Iterator[Diagnostic]:
     """No password, token or private key stands in the file, in a comment neither."""
     source = context.places.place(()).source
-    told: list[tuple[int, int]] = []
     has_marks = any(mark in source.text for mark in _MARKS)
     for match in _TOKEN.finditer(source.text) if has_marks else ():
         place = Place(source, match.start(), match.end())
-        told.append(match.span())
         kind = "a private key" if match[0].startswith("-") else "a token"
         help_ = f"{_DECLARE}; and withdraw this one, for it is in the history of the file"
         yield context.finding("FLOW414", (), f"looks like a credential: {kind}", place=place, help=help_)
     for path, name, value in _named_values(context):
         if _is_written_out(name, value):
-            place = context.places.place(path)
-            if not any(start < place.end and place.start < end for start, end in told if place.source is source):
-                yield context.finding("FLOW414", path, f"`{name}` looks like a credential", help=_DECLARE)
+            yield context.finding("FLOW414", path, f"`{name}` looks like a credential", help=_DECLARE)
 
 
 def _is_written_out(name: str, value: object) -> bool:
     if not isinstance(value, str) or not _NAMED.search(name) or contains_template(value):
         return False
+    if len(value) > _LONGEST or _TOKEN.search(value):
+        return False  # no password; or told already, by its form
     text = value.strip()
     if name.lower() == "authorization":
         return _SCHEME.fullmatch(text) is not None

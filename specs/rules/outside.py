@@ -19,7 +19,11 @@ _PAYLOAD = frozenset({"body", "headers", "query", "message", "messages", "files"
 
 _PATH_FIELDS = frozenset({"path", "to"})
 _URL_FIELDS = frozenset({"url", "base_url", "endpoint"})
-_HOST_START = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*$")
+_HOST_START = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[^/?#]*$")
+_LONGEST = 300
+MOST_PIECES = 20
+"""Texts and expressions at the beginning of a URL that are looked at: the host ends before that."""
+
 _PLAIN = re.compile(r"http://(\[[^\]]*\]|[^/:?#\s$]*)", re.IGNORECASE)
 _NEAR = re.compile(r"|localhost|.*\.localhost|127(?:\.\d+){3}|\[::1\]|0\.0\.0\.0|host\.docker\.internal")
 
@@ -85,15 +89,17 @@ def hosts_from_outside(context: FlowContext) -> Iterator[Diagnostic]:
     for read in context.expressions.reads:
         if read.template is None or str(read.use.path[-1]) not in (*_URL_FIELDS, "http"):
             continue
+        parts = iter(read.parts)
         before = ""
-        for piece in read.template.parts:
+        for piece in read.template.parts[:MOST_PIECES]:
             if isinstance(piece, str):
-                before += piece
+                before += piece[:_LONGEST]
                 continue
-            part = next(part for part in read.parts if part.expression is piece)
+            part = next(parts)
             if (not before or _HOST_START.search(before)) and _is_from(part, outside):
                 help_ = "write the host out, or choose it among fixed ones; a path may come from outside"
-                yield reporter.at("FLOW419", read.use, _span(part), "the host of a URL comes from outside", help=help_)
+                message = "the host of a URL comes from outside"
+                yield reporter.at("FLOW419", read.use, _span(part), message, help=help_)
             before += "x"
 
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
+from itertools import islice
 
 from specs.context import FlowContext, Rule
 from specs.diagnostics import Diagnostic, Edit, Fix, Place
 from specs.rules.edits import Hints
 from specs.scripts import Script, each_once
 from specs.shell_words import unset_names
+
+MOST_IN_ONE = 25
+"""Variables told of in one script: no more findings of one code are shown for a file."""
+
+MOST_ECHOES = 1000
+"""Lines that write something which are looked at in one script."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -38,7 +45,7 @@ _KNOWN_COMMANDS = _words(
 )
 _COMMAND_WORD = re.compile(
     r"(?:^|[\n;|&({`]|\b(?:then|do|else|elif|if|while|until)\b)[ \t]*"
-    r"(?:[A-Za-z_]\w*=(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s;|&]*)[ \t]+)*"
+    r"(?:[A-Za-z_]\w*+=(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s;|&\"'])*+[ \t]++)*+"
     r"([^\s;|&()<>`#]+)"
 )
 _WRITTEN = re.compile(
@@ -72,7 +79,7 @@ class _Checks:
     def _unset_variables(self, script: Script) -> Iterator[Diagnostic]:
         """Every variable that a script reads is given to it or set by it: others end the script (`sh -u`)."""
         known = self.known | script.env if script.env else self.known
-        for one in unset_names(script.text, known):
+        for one in islice(unset_names(script.text, known), MOST_IN_ONE):
             if one.name.removesuffix("_FILE") in known:
                 continue  # a large value is given as a file
             help_ = self.hints.help(one.name, sorted(known - _OF_SHELLS), "give it in `env`")
@@ -95,7 +102,7 @@ class _Checks:
 
     def _undeclared_outputs(self, script: Script) -> Iterator[Diagnostic]:
         """A script writes only outputs that are declared: any other fails the attempt."""
-        for match in _WRITTEN.finditer(script.text):
+        for match in islice(_WRITTEN.finditer(script.text), MOST_ECHOES):
             name = match["name"]
             if name not in script.outputs and _goes_to_output(match["text"]):
                 help_ = self.hints.help(name, script.outputs, None)
