@@ -68,7 +68,7 @@ class Analysis:
     @cached_property
     def reads(self) -> tuple[Read, ...]:
         """Every use of the flow, in file order."""
-        return tuple(self._read(use) for use in uses(self.flow))
+        return tuple(self._read(use) for use in uses(self.flow, self.scope.takes_secrets))
 
     @cached_property
     def output_types(self) -> Mapping[str, Type]:

@@ -31,7 +31,7 @@ from specs.model.task import TaskSpec
 from specs.model.triggers import TriggerSpec
 
 if TYPE_CHECKING:
-    from specs.context import Catalogue
+    from specs.context import ActionSpec, Catalogue
 
 TASK_STATES = (
     "succeeded", "failed", "skipped", "blocked", "cancelled", "pending", "queued", "running", "retrying", "waiting",
@@ -257,14 +257,26 @@ class Scope:
 
     def _of_connector(self, use: str, missing: Refusal) -> Type:
         type_name, _, action = use.partition(".")
-        configured = self.flow.connectors.get(type_name)
-        if configured is None and use == "http.request":
+        if type_name not in self.flow.connectors and use == "http.request":
             return map_of(_HTTP_OUTPUT, missing)
-        actions = self._catalogue.actions(configured.type if configured else type_name) if self._catalogue else None
-        known = actions.get(action) if actions else None
+        known = self._action_spec(type_name, action)
         if known is None or known.outputs is None:
             return ANY
         return map_of({name: declared(kind) for name, kind in known.outputs.items()}, missing)
+
+    def takes_secrets(self, use: str, field: str) -> bool:
+        """Whether a field of a connector's action may hold `${{ secrets.X }}`: those the connector marks."""
+        type_name, _, action = use.partition(".")
+        known = self._action_spec(type_name, action)
+        return known is not None and field in known.fields and known.fields[field].secret
+
+    def _action_spec(self, connector: str, action: str) -> ActionSpec | None:
+        """What an action takes and gives, `None` where only its code can tell."""
+        if self._catalogue is None:
+            return None
+        configured = self.flow.connectors.get(connector)
+        actions = self._catalogue.actions(configured.type if configured else connector)
+        return actions.get(action) if actions else None
 
     # --- what inference finds out, in topological order -------------------------------------------------------------------
 

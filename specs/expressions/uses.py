@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -59,7 +59,11 @@ _DECISION_KEYS = frozenset({"branch", "switch", "approval", "wait", "set", "fail
 _SURROUNDING_KEYS = frozenset({"workdir", "shell", "artifacts", "repeat", "lock", "ready", "health", "labels"})
 
 
-def uses(flow: FlowSpec) -> Iterator[Use]:
+TakesSecrets: TypeAlias = Callable[[str, str], bool]
+"""Whether a field (second) of what `use` names (first) may hold secrets."""
+
+
+def uses(flow: FlowSpec, takes_secrets: TakesSecrets) -> Iterator[Use]:
     """Every text of a flow that is an expression, holds one, or holds `${{` where none may be."""
     for name, value in flow.env.items():
         yield from _values(("env", name), value, Reader("env"), "env", "text")
@@ -81,11 +85,11 @@ def uses(flow: FlowSpec) -> Iterator[Use]:
         yield from _values(("connectors", name, "with"), connector.with_, Reader("connector", name), "with", "any")
     yield from _literal(("labels",), flow.labels, "labels")
     for name, task in flow.tasks.items():
-        yield from _task(("tasks", name), task, Reader("task", name))
+        yield from _task(("tasks", name), task, Reader("task", name), takes_secrets)
     for kind in HooksSpec.model_fields:
         hooks: Mapping[str, TaskSpec] = getattr(flow.hooks, kind)
         for name, task in hooks.items():
-            yield from _task(("hooks", kind, name), task, Reader("hook", name, hook=kind))
+            yield from _task(("hooks", kind, name), task, Reader("hook", name, hook=kind), takes_secrets)
     for name, value in flow.outputs.items():
         yield from _values(("outputs", name), value, Reader("outputs"), "outputs", "any")
 
@@ -93,20 +97,20 @@ def uses(flow: FlowSpec) -> Iterator[Use]:
 # --- a task ---------------------------------------------------------------------------------------------------------------
 
 
-def _task(path: Path, task: TaskSpec, reader: Reader) -> Iterator[Use]:
+def _task(path: Path, task: TaskSpec, reader: Reader, takes_secrets: TakesSecrets) -> Iterator[Use]:
     if task.condition is not None:
         yield from _condition((*path, "if"), task.condition, replace(reader, stage="if"), "if")
     yield from _fan_out(path, task, reader)
     body = reader if task.fan_out is None else replace(reader, item=True)
     written = task.model_fields_set  # most tasks have few keys, and there may be ten thousand tasks
     if not written.isdisjoint(_ACTION_KEYS):
-        yield from _action(path, task, body)
+        yield from _action(path, task, body, takes_secrets)
     if not written.isdisjoint(_DECISION_KEYS):
         yield from _decision(path, task, body)
     if not written.isdisjoint(_SURROUNDING_KEYS):
         yield from _surroundings(path, task, body)
     if task.undo is not None:
-        yield from _undo((*path, "undo"), task.undo, replace(body, stage="undo"))
+        yield from _undo((*path, "undo"), task.undo, replace(body, stage="undo"), takes_secrets)
 
 
 def _fan_out(path: Path, task: TaskSpec, reader: Reader) -> Iterator[Use]:
@@ -131,7 +135,9 @@ def _list_or_bare(path: Path, value: Any, reader: Reader, field: str) -> Iterato
         yield from _bare(path, value, reader, field, "list")
 
 
-def _action(path: Path, task: TaskSpec | UndoSpec, reader: Reader) -> Iterator[Use]:
+def _action(
+    path: Path, task: TaskSpec | UndoSpec, reader: Reader, takes_secrets: TakesSecrets
+) -> Iterator[Use]:
     """The actions that a task and its undo share."""
     if task.run is not None and contains_template(task.run):
         yield Use((*path, "run"), task.run, "script", reader, "run")
@@ -141,10 +147,11 @@ def _action(path: Path, task: TaskSpec | UndoSpec, reader: Reader) -> Iterator[U
         target = getattr(task, key)
         if target is not None:
             yield from _literal((*path, key), target, key)
+    trusted = replace(reader, secret=True)
     for name, value in task.with_.items():
-        yield from _values((*path, "with", name), value, reader, f"with.{name}", "field")
+        allowed = trusted if task.use is not None and takes_secrets(task.use, name) else reader
+        yield from _values((*path, "with", name), value, allowed, f"with.{name}", "field")
     if task.env:
-        trusted = replace(reader, secret=True)
         for name, value in task.env.items():
             yield from _values((*path, "env", name), value, trusted, f"env.{name}", "text")
 
@@ -199,8 +206,8 @@ def _probe(path: Path, probe: ProbeSpec, reader: Reader, key: str) -> Iterator[U
         yield from _values((*path, "exec", index), element, reader, f"{key}.exec", "argument")
 
 
-def _undo(path: Path, undo: UndoSpec, reader: Reader) -> Iterator[Use]:
-    yield from _action(path, undo, reader)
+def _undo(path: Path, undo: UndoSpec, reader: Reader, takes_secrets: TakesSecrets) -> Iterator[Use]:
+    yield from _action(path, undo, reader, takes_secrets)
 
 
 # --- a trigger ------------------------------------------------------------------------------------------------------------
