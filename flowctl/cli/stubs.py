@@ -23,11 +23,14 @@ from flowctl.testing.stubbing import make_stubs, stub_findings
 from specs.model.values import parse_duration
 from specs.suggest import did_you_mean
 
-_TARGET = r"(?P<path>(?:[a-z0-9_]+/)*)(?P<task>(?:hooks\.[a-z]+\.|undo\.)?[a-z][a-z0-9_]*)"
-_ITEM = r"(?:\.(?P<item>[^:@=/]+))?"
-_FAIL = re.compile(rf"{_TARGET}{_ITEM}(?::(?P<kind>[^@]+))?(?:@(?P<attempt>[1-9][0-9]{{0,3}}))?")
-_GIVEN = re.compile(rf"{_TARGET}{_ITEM}=(?P<text>.*)", re.DOTALL)
-FORM_OF_FAIL = "write `--fail TASK[.ITEM][:KIND][@ATTEMPT]`, for example `--fail load:exit:75@1`"
+_TASK = r"(?:hooks\.[a-z]+\.|undo\.)?[a-z][a-z0-9_]*"
+_UNIT = re.compile(rf"(?P<task>{_TASK})(?:\.(?P<item>[^:@=/]+))?")
+_TARGET = rf"(?P<path>(?:{_TASK}(?:\.[^:@=/]+)?/)*)(?P<task>{_TASK})(?:\.(?P<item>[^:@=/]+))?"
+_FAIL = re.compile(rf"{_TARGET}(?::(?P<kind>[^@]+))?(?:@(?P<attempt>[1-9][0-9]{{0,3}}))?")
+_GIVEN = re.compile(rf"{_TARGET}=(?P<text>.*)", re.DOTALL)
+FORM_OF_FAIL = (
+    "write `--fail TASK[.ITEM][:KIND][@ATTEMPT]`, for example `--fail load:exit:75@1`; of a called flow `CALLER/TASK`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +92,18 @@ class BadStubs(InvalidFlow):
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
-    """The task or item that a flag is about, and what else the flag says."""
+class _Caller:
+    """A task that calls a flow, and of a fan-out which item of it is meant; `None` for all."""
 
-    path: tuple[str, ...]
+    task: str
+    item: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The task or item that a flag is about, the callers on the way to it, and what else the flag says."""
+
+    path: tuple[_Caller, ...]
     spec: PlanTask
     item: str | None
     text: str = ""
@@ -105,23 +116,39 @@ def _target(form: re.Pattern[str], flag: str, plan: Plan, hint: str) -> _Target:
     if match is None:
         raise UsageProblem(f"`{flag}` has not the form of this flag", hint=hint)
     parts = match.groupdict()
-    path = tuple(part for part in parts["path"].split("/") if part)
-    flow = plan
-    for name in path:
-        action = _task(flow, name).action
-        if not isinstance(action, FlowAction):
-            raise UsageProblem(f"`{name}` of `{flow.name}` calls no flow", hint="only a called flow has tasks below it")
-        flow = flow.children[action.flow]
+    path, flow = _callers(parts["path"], plan, hint)
     spec = _task(flow, parts["task"])
     if not isinstance(spec.action, ATTEMPT_ACTIONS):
         hint = f"give `{spec.id}/TASK`" if isinstance(spec.action, FlowAction) else "it is carried out as it is written"
         raise UsageProblem(f"`{spec.id}` starts nothing that could be stubbed", hint=hint)
-    if parts["item"] is not None and spec.fan_out is None:
-        raise UsageProblem(f"`{spec.id}` does not fan out, so it has no item `{parts['item']}`", hint=hint)
+    _require_item(spec, parts["item"], hint)
     attempt = parts.get("attempt")
     return _Target(
         path, spec, parts["item"], parts.get("text") or "", parts.get("kind"), int(attempt) if attempt else None
     )
+
+
+def _callers(text: str, plan: Plan, hint: str) -> tuple[tuple[_Caller, ...], Plan]:
+    """The callers of `a/b.1/`, and the flow that the last of them calls."""
+    found: list[_Caller] = []
+    for part in filter(None, text.split("/")):
+        match = _UNIT.fullmatch(part)
+        if match is None:
+            raise UsageProblem(f"`{part}` is no task", hint=hint)
+        spec = _task(plan, match["task"])
+        if not isinstance(spec.action, FlowAction):
+            raise UsageProblem(
+                f"`{spec.id}` of `{plan.name}` calls no flow", hint="only a called flow has tasks of its own"
+            )
+        _require_item(spec, match["item"], hint)
+        found.append(_Caller(spec.id, match["item"]))
+        plan = plan.children[spec.action.flow]
+    return tuple(found), plan
+
+
+def _require_item(spec: PlanTask, item: str | None, hint: str) -> None:
+    if item is not None and spec.fan_out is None:
+        raise UsageProblem(f"`{spec.id}` does not fan out, so it has no item `{item}`", hint=hint)
 
 
 def _task(plan: Plan, name: str) -> PlanTask:
@@ -191,11 +218,15 @@ def _changed(tasks: Mapping[str, Stub], target: _Target, change: Callable[[Stub]
     """`tasks` with the stub of the target changed; the paths of calls are short, so this may recurse over them."""
     if target.path:
         head, *rest = target.path
-        caller = tasks.get(head, Stub())
-        below = _changed(caller.tasks, replace(target, path=tuple(rest)), change)
-        return {**tasks, head: replace(caller, tasks=below)}
+        inner = replace(target, path=tuple(rest))
+        caller = tasks.get(head.task, Stub())
+        if head.item is None:
+            return {**tasks, head.task: replace(caller, tasks=_changed(caller.tasks, inner, change))}
+        own = caller.items.get(head.item, Stub())
+        item = replace(own, tasks=_changed({**caller.tasks, **own.tasks}, inner, change))
+        return {**tasks, head.task: replace(caller, items={**caller.items, head.item: item})}
     stub = tasks.get(target.spec.id, Stub())
     if target.item is None:
         return {**tasks, target.spec.id: change(stub)}
-    own = stub.items.get(target.item, replace(stub, items={}))
-    return {**tasks, target.spec.id: replace(stub, items={**stub.items, target.item: change(own)})}
+    unit = stub.items.get(target.item, replace(stub, items={}))
+    return {**tasks, target.spec.id: replace(stub, items={**stub.items, target.item: change(unit)})}

@@ -188,6 +188,7 @@ def _expected_tasks(tasks: Any, plan: Plan, document: Document, path: Path_) -> 
 def _start(
     name: str, case: CaseSpec, plan: Plan, flow: FlowSpec, document: Document, starts: dict[str, Start]
 ) -> Iterator[Diagnostic]:
+    """Work out what the case starts with and note it in `starts`, or yield why it cannot start."""
     at = ("cases", name)
     try:
         begin_at(case.at)
@@ -195,25 +196,10 @@ def _start(
         yield finding("FLOW120", document, (*at, "at"), str(problem), help_="write for example `2026-01-31T08:00:00Z`")
         return
     trigger = {"kind": "manual", **{key: plain(value) for key, value in case.trigger.items()}}
-    given: dict[str, Json] = {}
-    if "name" in case.trigger:
-        declared = flow.triggers.get(str(trigger["name"]))
-        if declared is None:
-            help_ = did_you_mean(str(trigger["name"]), flow.triggers)
-            message = f"the flow has no trigger `{trigger['name']}`"
-            yield finding("FLOW303", document, (*at, "trigger", "name"), message, help_=help_)
-            return
-        trigger["kind"] = declared.kinds()[0]
-        try:
-            made = params_of_trigger(declared, trigger)
-        except EvaluationError as problem:
-            yield finding("FLOW510", document, (*at, "trigger"), f"the trigger cannot be evaluated: {problem}")
-            return
-        if made is None:
-            yield finding("FLOW510", document, (*at, "trigger"), "the `if` of this trigger is false: no run starts")
-            return
-        given = made
-    given.update({key: plain(value) for key, value in case.params.items()})
+    made = _made_by_trigger(case, trigger, flow, document, (*at, "trigger"))
+    if isinstance(made, Diagnostic):
+        yield made
+        return
     unknown = [key for key in case.params if key not in plan.params]
     for key in unknown:
         help_ = did_you_mean(key, plan.params)
@@ -221,8 +207,30 @@ def _start(
     if unknown:
         return
     try:
+        given = {**made, **{key: plain(value) for key, value in case.params.items()}}
         starts[name] = Start(bind_parameters(plan.params, {}, given), trigger)
     except BadParameters as error:
         where = (*at, "params") if case.params else at
         for line in error.problems:
             yield finding("FLOW120", document, where, f"parameter {line}", key=True)
+
+
+def _made_by_trigger(
+    case: CaseSpec, trigger: dict[str, Json], flow: FlowSpec, document: Document, path: Path_
+) -> dict[str, Json] | Diagnostic:
+    """The parameters that the trigger named by a case gives, none where none is named; `trigger` gets its kind."""
+    if "name" not in case.trigger:
+        return {}
+    name = str(trigger["name"])
+    declared = flow.triggers.get(name)
+    if declared is None:
+        help_ = did_you_mean(name, flow.triggers)
+        return finding("FLOW303", document, (*path, "name"), f"the flow has no trigger `{name}`", help_=help_)
+    trigger["kind"] = declared.kinds()[0]
+    try:
+        made = params_of_trigger(declared, trigger)
+    except EvaluationError as problem:
+        return finding("FLOW510", document, path, f"the trigger cannot be evaluated: {problem}")
+    if made is None:
+        return finding("FLOW510", document, path, "the `if` of this trigger is false: no run starts")
+    return made

@@ -20,7 +20,9 @@ from specs.source import read_document
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-FLOWS = sorted(path for path in EXAMPLES.rglob("*.yaml") if path.name != PROJECT_FILE)
+FLOWS = sorted(
+    path for path in EXAMPLES.rglob("*.yaml") if path.name != PROJECT_FILE and not path.name.endswith(".test.yaml")
+)
 DEMO = EXAMPLES / "demo" / "clocks.yaml"
 CONTINENTS = (
     "Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Other", "Pacific",

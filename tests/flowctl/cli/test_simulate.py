@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,6 +67,22 @@ def test_the_same_call_prints_the_same_bytes(program: Program, tmp_path: Path) -
     assert first.returncode == 1
 
 
+def test_no_order_of_sets_shows_in_a_trace(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "flowctl", "simulate", "flow.yaml", "--json", "--fail", "load@1", "--fail", "each"]
+    printed = [
+        subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "FLOWCTL_HOME": str(tmp_path / "home"), "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=False,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert printed[0]
+    assert printed[0] == printed[1]
+
+
 def test_json_has_an_object_for_each_event_and_a_summary(program: Program) -> None:
     done = program("simulate", "flow.yaml", "--json")
     objects = [json.loads(line) for line in done.stdout.splitlines()]
@@ -90,6 +109,7 @@ def test_a_file_of_stubs_and_flags_over_it(program: Program, tmp_path: Path) -> 
         (("--fail", "load:exti"), "unknown error name `exti`"),
         (("--fail", "load@0"), "has not the form of this flag"),
         (("--fail", "load/x"), "`load` of `flow` calls no flow"),
+        (("--fail", "each.b/x"), "`each` of `flow` calls no flow"),
         (("--stub", "load=3"), "outputs are an object"),
         (("--stub", "load={"), "not JSON"),
         (("--stub", 'load={"row": 1}'), "`load` declares no output `row`"),
@@ -141,6 +161,19 @@ def test_what_run_refuses_and_the_engine_decides_is_simulated_and_told_of(progra
     done = program("simulate", "pool.yaml")
     assert done.returncode == 0
     assert "simulated without `pool`" in done.stderr
+
+
+def test_a_task_of_a_called_flow_is_named_by_its_callers(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "outer.yaml").write_text(
+        "version: 1\ntasks: {call: {flow: inner.yaml, fan_out: {items: [a, b], key: item, tolerate: 1}}}\n"
+    )
+    (tmp_path / "inner.yaml").write_text("version: 1\ntasks: {work: {run: echo}, more: {run: echo}}\n")
+    one = program("simulate", "outer.yaml", "--fail", "call.b/work", "--duration", "call/more=5s")
+    assert one.returncode == 0
+    assert "call[a]/work  succeeded" in one.stdout
+    assert "call[b]/work  failed finally (exit): stubbed failure `exit`" in one.stdout
+    assert one.stdout.count("00:00:05.000") > 1
+    assert program("simulate", "outer.yaml", "--fail", "call/work").returncode == 1
 
 
 def test_nothing_is_left_behind(program: Program, tmp_path: Path) -> None:
