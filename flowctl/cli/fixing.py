@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flowctl.checking import CheckOptions
 from flowctl.cli.frame import Frame
 from flowctl.files import ProjectFiles, discover
 from flowctl.findings.text import count_of
@@ -18,7 +19,6 @@ from flowctl.writing import replace_text
 from specs.check import Checked, check_file
 from specs.diagnostics import has_errors
 from specs.fixing import Fixing, fix_flow
-from specs.policy import Policy
 
 
 @dataclass
@@ -40,10 +40,10 @@ class Changes:
             self.names[path] = name
 
 
-def fix_flows(frame: Frame, paths: list[str], *, diff: bool, policy: Policy) -> bool:
+def fix_flows(frame: Frame, paths: list[str], *, diff: bool, options: CheckOptions) -> bool:
     """Fix the flows at `paths` and say on stderr what was done; with `diff` only print it, as a patch on stdout.
 
-    `policy` says which findings there are to fix.
+    `options` say which findings there are to fix.
 
     Returns whether errors are left or, with `diff`, something would be fixed. Raises `NotWritten` for the first file
     that cannot be written; those before it are written.
@@ -52,8 +52,9 @@ def fix_flows(frame: Frame, paths: list[str], *, diff: bool, policy: Policy) -> 
         raise UsageProblem("`--fix` writes files, and stdin is none", hint="give the path of a file")
     found = discover([Path(path) for path in paths], folder=Path.cwd())
     changes = Changes()
+    files = ProjectFiles(found.named, found=found.files, most=options.limits.file_bytes)
     for path in found.files:
-        fixing = _fix(frame, path, ProjectFiles(found.named, found=found.files, most=_most(frame)), changes.new, policy)
+        fixing = _fix(path, files, changes.new, options)
         changes.take(fixing)
         _tell(frame, fixing, would=diff)
     for path, text in changes.new.items():
@@ -69,23 +70,20 @@ def visible_patch(patch: str) -> str:
     return patch.removesuffix("\n")
 
 
-def _fix(frame: Frame, path: Path, files: ProjectFiles, known: Mapping[Path, str], policy: Policy) -> Fixing:
-    from engine.connectors.catalogue import InstalledCatalogue
-    from specs.source import Limits
-
-    most = frame.settings.limits
-    limits = Limits(file_bytes=most.file_bytes, nodes=most.nodes, depth=most.depth)
-    catalogue = InstalledCatalogue(frame.settings.connectors)
-
+def _fix(path: Path, files: ProjectFiles, known: Mapping[Path, str], options: CheckOptions) -> Fixing:
     def check(texts: Mapping[str, str]) -> Checked:
         overlaid = OverlaidFiles(files, {**known, **{absolute(Path(name)): text for name, text in texts.items()}})
-        return check_file(path.as_posix(), overlaid, catalogue=catalogue, limits=limits, policy=policy)
+        return check_file(
+            path.as_posix(),
+            overlaid,
+            catalogue=options.catalogue,
+            limits=options.limits,
+            policy=options.policy,
+            now=options.now,
+            more_rules=options.more_rules,
+        )
 
     return fix_flow(check)
-
-
-def _most(frame: Frame) -> int:
-    return frame.settings.limits.file_bytes
 
 
 def _tell(frame: Frame, fixing: Fixing, *, would: bool) -> None:

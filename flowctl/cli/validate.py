@@ -88,7 +88,7 @@ def validate_command(
     if fix:
         from flowctl.cli.fixing import fix_flows
 
-        to_do = fix_flows(frame, paths or [], diff=diff, policy=options.policy)
+        to_do = fix_flows(frame, paths or [], diff=diff, options=options)
         if diff:
             return Exit.FAILED if to_do else Exit.SUCCESS
     failing = frozenset({Severity.ERROR, Severity.WARNING} if deny_warnings else {Severity.ERROR})

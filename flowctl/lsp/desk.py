@@ -23,6 +23,9 @@ from specs.policy import AS_WRITTEN
 from specs.source import DEFAULT_LIMITS, Limits
 
 _TESTS = (".test.yaml", ".test.yml")
+_OF_TOOLS = frozenset({"FLOW701", "FLOW702", "FLOW703", "FLOW704"})
+"""Codes of findings that take processes to make; none is started while somebody types."""
+
 _MOST_FLOWS = 500
 """Flows of a project that are proposed for `flow:`."""
 
@@ -163,10 +166,10 @@ class Desk:
         try:
             settings: Settings = load_settings(folder=root, environ=self._environ, flags={}, config=None)
         except FlowctlError:
-            return CheckOptions(InstalledCatalogue({}), DEFAULT_LIMITS, AS_WRITTEN, now)
+            return CheckOptions(InstalledCatalogue({}), DEFAULT_LIMITS, AS_WRITTEN.changed(disable=_OF_TOOLS), now)
         most = settings.limits
         limits = Limits(file_bytes=most.file_bytes, nodes=most.nodes, depth=most.depth)
-        policy = called_for(settings.checks, enable=[], disable=[])
+        policy = called_for(settings.checks, enable=[], disable=[]).changed(disable=_OF_TOOLS)
         return CheckOptions(InstalledCatalogue(settings.connectors), limits, policy, now)
 
 

@@ -90,7 +90,10 @@ class FlowServer(LanguageServer):
 
 def _add_features(server: FlowServer) -> None:
     _add_documents(server)
-    _add_requests(server)
+    _add_help(server)
+    _add_navigation(server)
+    _add_renaming(server)
+    _add_edits(server)
 
 
 def _add_documents(server: FlowServer) -> None:
@@ -115,7 +118,7 @@ def _add_documents(server: FlowServer) -> None:
         server.close(params.text_document.uri)
 
 
-def _add_requests(server: FlowServer) -> None:
+def _add_help(server: FlowServer) -> None:
     @server.feature(
         types.TEXT_DOCUMENT_COMPLETION,
         types.CompletionOptions(trigger_characters=[".", "|", " ", "[", "{", '"']),
@@ -130,6 +133,8 @@ def _add_requests(server: FlowServer) -> None:
         path = server.path_of(params.text_document.uri)
         return await asyncio.to_thread(answers.hover, server.desk, path, params.position, server.encoding)
 
+
+def _add_navigation(server: FlowServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_DEFINITION)
     async def define(params: types.DefinitionParams) -> list[types.Location]:
         path = server.path_of(params.text_document.uri)
@@ -145,6 +150,13 @@ def _add_requests(server: FlowServer) -> None:
         )
         return _located(await asyncio.to_thread(ask))
 
+    @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
+    async def outline(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
+        path = server.path_of(params.text_document.uri)
+        return await asyncio.to_thread(answers.symbols, server.desk, path, server.encoding)
+
+
+def _add_renaming(server: FlowServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_PREPARE_RENAME)
     async def prepare(params: types.PrepareRenameParams) -> types.Range | None:
         path = server.path_of(params.text_document.uri)
@@ -160,11 +172,8 @@ def _add_requests(server: FlowServer) -> None:
             raise JsonRpcInvalidParams(str(error)) from error
         return types.WorkspaceEdit(changes={params.text_document.uri: edits})
 
-    @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
-    async def outline(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
-        path = server.path_of(params.text_document.uri)
-        return await asyncio.to_thread(answers.symbols, server.desk, path, server.encoding)
 
+def _add_edits(server: FlowServer) -> None:
     @server.feature(
         types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix])
     )

@@ -82,3 +82,15 @@ def test_a_fix_left_out_is_explained(program: Program, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "a.yaml:3:18: left FLOW201 as it is: the fix would lead to FLOW210\n" in done.stderr
     assert (tmp_path / "a.yaml").read_text() == circle
+
+
+def test_a_silence_that_is_needed_stays(program: Program, tmp_path: Path) -> None:
+    text = "version: 1\ntasks:\n  a:\n    # flow: ignore[FLOW702]\n    run: echo $UNQUOTED `date`\n    env: {UNQUOTED: x}\n"
+    (tmp_path / "a.yaml").write_text(text)
+    checked = program("validate", "a.yaml").stdout
+    program("validate", "--fix", "a.yaml")
+    is_unused = "silence" in checked
+    assert ((tmp_path / "a.yaml").read_text() == text) is not is_unused
+    (tmp_path / "a.yaml").write_text(text)
+    program("validate", "--fix", "--no-scripts", "a.yaml")
+    assert (tmp_path / "a.yaml").read_text() == text

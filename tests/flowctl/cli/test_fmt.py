@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +86,18 @@ def test_mode_line_ends_and_byte_order_mark_are_kept(program: Program, tmp_path:
     assert program("fmt", "a.yaml").returncode == 0
     assert file.read_bytes() == b"\xef\xbb\xbf" + FORM.replace("\n", "\r\n").encode()
     assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_formatting_loads_no_expressions_and_nothing_slow(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(LOOSE)
+    probe = (
+        "import sys\nfrom flowctl.cli.main import main\ncode = main(['fmt', 'a.yaml'])\n"
+        "print(code, *sorted({name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    env = {**os.environ, "FLOWCTL_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-c", probe], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+    )
+    code, *modules = done.stdout.split()
+    assert code == "0"
+    assert not {"jinja2", "networkx", "rich", "sqlmodel", "httpx", "asyncio", "pygls"} & set(modules)

@@ -129,6 +129,12 @@ def test_unsaved_texts_of_other_files_count(client: Client, flow: str) -> None:
     assert client.change(flow, FLOW) == []
 
 
+def test_a_silence_of_what_only_tools_find_is_left_alone(client: Client, flow: str) -> None:
+    text = FLOW.replace("run: echo", "# flow: ignore[FLOW702]\n    run: echo")
+    assert client.change(flow, text) == []
+    assert client.change(flow, FLOW) == []
+
+
 def test_what_is_no_flow_has_no_findings(client: Client) -> None:
     assert client.open("compose.yaml", "services:\n  web: {image: x}\n") == []
     assert client.open("flowctl.yaml", "slots: many\n") == []
