@@ -20,9 +20,10 @@ _PLAIN = re.compile(r"(?:[\w ./=:,@%+\t\n-]|\$\w++|\"(?:[^\"\\$`\n]|\$\w++)*+\")
 _RESERVED = re.compile(r"\b(?:if|then|else|elif|fi|for|while|until|do|done|case|esac|in|function|select|time|coproc)\b")
 _HEREDOC = re.compile(r"<<-?[ \t]*['\"\\]?([A-Za-z0-9_]+)")
 
-_OPENING = "if :; then\n(\n{ :\n"
+# Each script stands in two frames, one after the other: what closes and opens the one again does not do so in the other.
+_FRAMES = (("(\n{ :\n", "}\n)\n"), ("case a in\na) :\n", ";;\nesac\n"))
 # a quote or a substitution that is still open takes in one of these lines up to its own quote, and fails on the rest
-_CLOSING = "\n# ' ) ( ;;\n# \" ) ( ;;\n# ` ) ( ;;\n}\n)\nfi\n"
+_NOTHING_OPEN = "\n# ' ) ( ;;\n# \" ) ( ;;\n# ` ) ( ;;\n"
 
 _MESSAGE = re.compile(r"^[^\n]*?: (?:line )?(\d+): (?:[Ss]yntax error(?::| near) )?([^\n]+)$", re.MULTILINE)
 _QUOTED = re.compile(r"[`\"']([^`\"'\n]{1,40})[\"']")
@@ -73,7 +74,7 @@ def _search(scripts: Sequence[str], refusal: Callable[[str], str | None]) -> dic
 def _closed_off(script: str) -> str:
     # a here-document that does not end ends here; elsewhere its delimiter is one more command
     delimiters = "".join(f"\n{name}" for name in _HEREDOC.findall(script))
-    return f"{_OPENING}{script}{delimiters}{_CLOSING}"
+    return "".join(f"{opening}{script}{delimiters}{_NOTHING_OPEN}{closing}" for opening, closing in _FRAMES)
 
 
 def _read(said: str) -> Problem:
