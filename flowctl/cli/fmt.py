@@ -101,10 +101,11 @@ def _format_files(frame: Frame, paths: list[str], outcome: Outcome, *, writes: b
     found = discover([Path(path) for path in paths], folder=Path.cwd())
     for problem in found.problems:
         frame.warn(visible(problem))
-    if not found.files:
+    every = sorted({*found.files, *found.libraries})
+    if not every:
         raise UsageProblem("no flow was found here", hint="name files or folders, or keep flows in `flows/`")
     files = ProjectFiles(found.named, found=found.files, most=frame.settings.limits.file_bytes)
-    for path in found.files:
+    for path in every:
         name = path.as_posix()
         try:
             data = files.read(name)

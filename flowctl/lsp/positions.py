@@ -28,8 +28,9 @@ class Positions:
 
     def position(self, offset: int) -> types.Position:
         """The position of an offset."""
-        line, column = self._source.position(min(offset, len(self._source.text)))
-        before = self._source.text[self._source.line_starts[line - 1] :][: column - 1]
+        offset = min(offset, len(self._source.text))
+        line, column = self._source.position(offset)
+        before = self._source.text[offset - column + 1 : offset]
         return types.Position(line - 1, len(before) if before.isascii() else sum(map(self._units, before)))
 
     def range(self, start: int, end: int) -> types.Range:

@@ -25,6 +25,15 @@ def test_files_of_the_project_are_formatted(program: Program, tmp_path: Path) ->
     assert program("fmt").stderr == "2 files in form already\n"
 
 
+def test_libraries_of_a_folder_are_formatted_and_other_yaml_is_not(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "flows").mkdir()
+    for name, text in (("a", FORM), ("lib", "pools: {p: {slots:   1}}\nversion: 1\n"), ("other", "services:   {}\n")):
+        (tmp_path / "flows" / f"{name}.yaml").write_text(text)
+    assert program("fmt", "flows").returncode == 0
+    assert (tmp_path / "flows" / "lib.yaml").read_text() == "version: 1\npools: {p: {slots: 1}}\n"
+    assert (tmp_path / "flows" / "other.yaml").read_text() == "services:   {}\n"
+
+
 def test_check_writes_nothing_and_fails_if_something_would_change(program: Program, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(LOOSE)
     done = program("fmt", "--check", "a.yaml")
