@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from engine.errors import BadParameters, InvalidFlow
 from engine.outcomes import Json
 from engine.parameters import bind_parameters, plain
 from engine.plan import Plan
+from flowctl.files import project_root
 from flowctl.problems import UsageProblem
 from flowctl.reading import Unreadable, read_regular, shown_path
 from flowctl.simulating import begin_at, params_of_trigger, simulated_plan
@@ -22,6 +24,7 @@ from flowctl.workspace import Workspace
 from specs.check import Checked
 from specs.diagnostics import Diagnostic, Place, Source, has_errors, in_source_order
 from specs.expressions import EvaluationError
+from specs.files import path_problem
 from specs.findings import Findings
 from specs.model import FlowSpec
 from specs.schema_errors import SchemaErrors
@@ -68,6 +71,9 @@ def load_suite(path: Path, workspace: Workspace) -> Suite | Unsound:
     if isinstance(loaded, Unsound):
         return loaded
     document, spec = loaded
+    refusal = _refusal(path, spec.flow)
+    if refusal is not None:
+        return Unsound(name, (finding("FLOW131", document, ("flow",), f"`{spec.flow}` cannot be read: {refusal}"),))
     flow_path = _flow_path(path, spec)
     try:
         checked = workspace.check(flow_path)
@@ -102,6 +108,17 @@ def load_model(path: Path, model: type[Model], limits: Limits = DEFAULT_LIMITS) 
         reporter = SchemaErrors(reading.document.data, places=reading.document, findings=findings, root=model)
         reporter.report(error.errors(include_url=False))
         return Unsound(name, tuple(in_source_order(findings.found)))
+
+
+def _refusal(path: Path, flow: str | None) -> str | None:
+    """Why a test file may not lead to `flow`: like a flow that calls another, it stays inside of its project."""
+    if flow is None:
+        return None
+    problem = path_problem(flow)
+    if problem is not None:
+        return problem
+    target = Path(os.path.realpath(path.parent / flow))
+    return None if target.is_relative_to(project_root(path).resolve()) else "it is outside of the project"
 
 
 def _flow_path(path: Path, spec: TestFileSpec) -> str:

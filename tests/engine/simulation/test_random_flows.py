@@ -33,7 +33,7 @@ def failures(played: Played) -> list[Failure]:
     return [failure for failure in found if failure is not None]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(text=flow_texts(), stubs=stub_sets(), seed=st.integers(0, 3))
 def test_a_flow_that_validates_ends_and_never_by_what_a_check_should_have_seen(
     text: str, stubs: StubSet, seed: int

@@ -193,6 +193,8 @@ def test_a_difference_has_its_place_in_the_test_file(folder: Path) -> None:
         ("cases: {a: {expect: {tasks: {load: {tasks: {x: {}}}}}}}", ("FLOW116", "2:37", "calls no flow")),
         ("cases: {}", ("FLOW119", "2:8", "at least one")),
         ("flow: other.yaml\ncases: {a: {}}", ("FLOW131", "1:1", "cannot be read")),
+        ("flow: ../../etc/passwd\ncases: {a: {}}", ("FLOW131", "2:7", "`..` is not allowed")),
+        ("flow: /etc/passwd\ncases: {a: {}}", ("FLOW131", "2:7", "cannot be read")),
     ],
 )
 def test_a_mistake_in_a_test_file_has_a_code_and_a_place(
@@ -275,3 +277,13 @@ def test_junit_has_a_suite_for_the_flow_and_a_case_for_each_case(folder: Path) -
     assert (failure.tag, failure.get("message")) == ("failure", "warnings: expected 3, found 0")
     assert failure.text == "flow.test.yaml:4:32: warnings: expected 3, found 0"
     assert root[1][0][0].tag == "error"
+
+
+def test_a_link_does_not_lead_out_of_the_project(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "secret.yaml"
+    elsewhere.write_text("private: text\n", encoding="utf-8")
+    (folder / "link.yaml").symlink_to(elsewhere)
+    ((code, place, message),) = findings(folder, "flow: link.yaml\ncases: {a: {}}")
+    assert (code, place) == ("FLOW131", "2:7")
+    assert message.endswith("it is outside of the project")
+    assert "private" not in message
