@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -160,7 +161,7 @@ def _errors(checked: Checked) -> Counter[str]:
 
 
 def _not_overlapping(findings: Sequence[Diagnostic]) -> list[Diagnostic]:
-    """As many findings, from the first on, as have fixes that touch different text; equal edits are no conflict."""
+    """As many findings, from the first on, as have fixes that touch different text."""
     taken: dict[str, list[tuple[int, int]]] = {}
     chosen = []
     for finding in findings:
@@ -170,14 +171,15 @@ def _not_overlapping(findings: Sequence[Diagnostic]) -> list[Diagnostic]:
         if not spans or any(_touches(taken.get(name, []), start, end) for name, start, end in spans):
             continue
         for name, start, end in spans:
-            taken.setdefault(name, []).append((start, end))
+            insort(taken.setdefault(name, []), (start, end))
         chosen.append(finding)
     return chosen
 
 
 def _touches(taken: list[tuple[int, int]], start: int, end: int) -> bool:
-    # findings of one code are at most 20, so the list is short
-    return any(start <= other_end and other_start <= end for other_start, other_end in taken)
+    """Whether a span overlaps or adjoins one of those taken, which are sorted and apart from each other."""
+    at = bisect_left(taken, (start, end))
+    return (at > 0 and taken[at - 1][1] >= start) or (at < len(taken) and taken[at][0] <= end)
 
 
 def _span(edit: Edit) -> tuple[int, int]:

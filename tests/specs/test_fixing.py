@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def checking(name: str, data: bytes, folder: Path) -> Check:
     return check
 
 
+@cache
 def folder_texts(folder: Path) -> dict[str, str]:
     names = [path for path in folder.rglob("*.yaml") if path.is_file()]
     return {str(path.relative_to(folder)): path.read_bytes().decode(errors="replace") for path in names}
@@ -109,6 +111,13 @@ def test_too_many_rounds_are_said() -> None:
 
     assert not fix_flow(check, rounds=1).is_finished
     assert fix_flow(check, rounds=2).is_finished
+
+
+def test_ids_are_renamed_at_all_their_uses_in_a_large_flow() -> None:
+    uses = "".join(f"  t{number}: {{after: [a-b, c-d], run: x}}\n" for number in range(2000))
+    found = fixed(f"version: 1\ntasks:\n  a-b: {{run: x}}\n  c-d: {{run: x}}\n{uses}")
+    assert found.texts["a.yaml"].count("a_b") == found.texts["a.yaml"].count("c_d") == 2001
+    assert not found.checked.diagnostics
 
 
 def test_line_breaks_in_edits_become_those_of_the_text() -> None:
