@@ -214,6 +214,27 @@ def test_a_task_is_not_proposed_to_itself_and_item_only_in_a_fan_out(client: Cli
     assert "item" not in proposals(client, flow, FLOW + "  other:\n    run: x\n    if: ^\n")
 
 
+def test_fields_of_what_is_called_are_proposed(client: Client, flow: str) -> None:
+    text = FLOW + '  more:\n    use: http.request\n    with: {url: "https://a.example"}\n'
+    client.change(flow, text)
+    found = proposals(client, flow, text.replace('example"}', 'example", ^}'))
+    assert {"method", "headers"} <= set(found)
+    assert "url" not in found
+    (client.folder / "called.yaml").write_text("version: 1\nparams:\n  size: {type: int}\ntasks:\n  a: {run: x}\n")
+    text = FLOW.replace("flow: sub.yaml", "flow: called.yaml\n    with: {size: 1}")
+    client.change(flow, text)
+    assert proposals(client, flow, text.replace("{size: 1}", "{^}")) == ["size"]
+
+
+def test_names_of_the_environment_and_parameters_of_triggers_are_proposed(client: Client, flow: str) -> None:
+    text = FLOW + "env: {REGION: eu}\ntriggers:\n  nightly:\n    every: 1d\n    params:\n      day: x\n"
+    client.change(flow, text)
+    assert proposals(client, flow, text.replace("day: x", "^")) == ["day"]
+    client.change(flow, text)
+    assert proposals(client, flow, text.replace("if: tasks.fetch.output.rows > 0", "if: env.^")) == ["REGION"]
+    client.change(flow, FLOW)
+
+
 def test_a_proposal_replaces_what_is_written_of_it(client: Client, flow: str) -> None:
     text = FLOW + "  more:\n    run: x\n    after: [fet^]\n"
     position = where(text, "^")
