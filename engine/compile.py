@@ -113,7 +113,7 @@ def _plan(checked: Checked, flow: FlowSpec, base: Path, children: Mapping[str, P
         main=main,
         hooks={kind: tuple(f"hooks.{kind}.{task}" for task in getattr(flow.hooks, kind)) for kind in HOOK_KINDS},
         downstream=downstream,
-        affected=affected_by(tasks, recoverers),
+        affected=affected_by(tasks),
         recoverers=recoverers,
         holders=holders,
         waves=waves,

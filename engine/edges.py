@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from engine.plan import Edge, EdgeKind, Plan
@@ -14,6 +14,8 @@ from engine.states import TaskState
 
 Verdict: TypeAlias = Literal["run", "skipped", "blocked"]
 Recovery: TypeAlias = Literal["waiting", "recovered", "lost"]
+Answers: TypeAlias = dict[str, Recovery]
+"""What has been found out about failed tasks; it holds as long as no task changes."""
 
 S = TaskState
 _BY_SUCCESS = {
@@ -31,14 +33,15 @@ _BY_NOT_REACHED = {
 }
 
 
-def recovery(plan: Plan, tasks: Mapping[str, TaskRun], failed: str) -> Recovery:
+def recovery(plan: Plan, tasks: Mapping[str, TaskRun], failed: str, answers: Answers | None = None) -> Recovery:
     """Whether the failure of `failed` is made good by a recovering handler, itself recovered or not.
 
     A handler that failed and was recovered counts as one that succeeded. The handlers of a task form no cycle (the
-    compiler refuses one), so the walk ends; it is iterative because chains are as long as an author likes.
+    compiler refuses one), so the walk ends; it is iterative because chains are as long as an author likes. Who asks for
+    several tasks hands in `answers`, so that no part of a chain is walked twice.
     """
-    answers: dict[str, Recovery] = {}
-    stack = [failed]
+    answers = {} if answers is None else answers
+    stack = [] if failed in answers else [failed]
     while stack:
         task = stack[-1]
         open_below = [h for h in plan.recoverers.get(task, ()) if tasks[h].state is S.FAILED and h not in answers]
@@ -63,8 +66,14 @@ def _recovery_by_handlers(
     return found
 
 
-def edge_state(plan: Plan, tasks: Mapping[str, TaskRun], task: str, edge: Edge) -> str:
-    """The state of `edge`, which belongs to `task`, by the state of its upstream."""
+def recovered_by(plan: Plan, handler: str) -> Iterator[str]:
+    """The tasks whose failure `handler` makes good itself."""
+    spec = plan.tasks[handler]
+    return (edge.upstream for edge in spec.edges if spec.recovers and edge.kind is EdgeKind.AFTER_FAILURE)
+
+
+def edge_state(plan: Plan, tasks: Mapping[str, TaskRun], task: str, edge: Edge, answers: Answers | None = None) -> str:
+    """The state of `edge`, which belongs to `task`, by the state of its upstream; `answers` as for `recovery`."""
     upstream = tasks[edge.upstream]
     state, kind = upstream.state, edge.kind
     if not state.is_final:
@@ -76,13 +85,15 @@ def edge_state(plan: Plan, tasks: Mapping[str, TaskRun], task: str, edge: Edge) 
             return MET if task in upstream.chosen else OFF
         return _BY_SUCCESS[kind]
     if state is S.FAILED:
-        return _after_failure(plan, tasks, edge, started=upstream.started)
+        return _after_failure(plan, tasks, edge, answers, started=upstream.started)
     if state is S.CANCELLED and kind is EdgeKind.AFTER_START and upstream.started:
         return MET
     return _BY_NOT_REACHED[kind]
 
 
-def _after_failure(plan: Plan, tasks: Mapping[str, TaskRun], edge: Edge, *, started: bool) -> str:
+def _after_failure(
+    plan: Plan, tasks: Mapping[str, TaskRun], edge: Edge, answers: Answers | None, *, started: bool
+) -> str:
     """The three rows of the table for a failed upstream: allowed, with a recovering handler, and neither."""
     kind = edge.kind
     if kind in (EdgeKind.AFTER_END, EdgeKind.AFTER_FAILURE):
@@ -93,7 +104,7 @@ def _after_failure(plan: Plan, tasks: Mapping[str, TaskRun], edge: Edge, *, star
         return MET if started else BROKEN
     if not plan.recoverers.get(edge.upstream):
         return BROKEN
-    return {"waiting": WAITING, "recovered": OFF, "lost": BROKEN}[recovery(plan, tasks, edge.upstream)]
+    return {"waiting": WAITING, "recovered": OFF, "lost": BROKEN}[recovery(plan, tasks, edge.upstream, answers)]
 
 
 def verdict(

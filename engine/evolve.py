@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from engine.edges import edge_state
+from engine.edges import Answers, edge_state, recovered_by, recovery
 from engine.events import (
     AttemptFinished,
     AttemptStarted,
@@ -170,7 +170,7 @@ def _fanned_out(plan: Plan, run: Run, event: FannedOut) -> None:
     run.fanned_out += len(task.items)
     if not task.items:  # `on_empty: succeed` counts as started
         task.state, task.started, task.started_at = advance(task.state, S.RUNNING), True, event.at
-        _tell(plan, run, event.task, event.at)
+        _tell_own(plan, run, event.task, event.at)
     for index in range(len(task.items)):
         _limit_queueing(plan, run, event.task, index, event.at)
 
@@ -229,7 +229,7 @@ def _attempt_started(plan: Plan, run: Run, event: AttemptStarted) -> None:
             _set_timer(run, event.at + spec.deadline, "deadline", event.task, round_=task.round)
     if not task.started and not spec.service:
         task.started = True
-        _tell(plan, run, event.task, event.at)
+        _tell_own(plan, run, event.task, event.at)
 
 
 def _start_clocks(run: Run, timeout: timedelta | None, event: AttemptStarted) -> None:
@@ -243,7 +243,7 @@ def _service_ready(plan: Plan, run: Run, event: ServiceReady) -> None:
     task = run.tasks[event.task]
     if not task.started:
         task.started = True
-        _tell(plan, run, event.task, event.at)
+        _tell_own(plan, run, event.task, event.at)
 
 
 def _stopping(plan: Plan, run: Run, event: AttemptStopping) -> None:
@@ -349,8 +349,10 @@ def _reset(plan: Plan, run: Run, event: TasksReset) -> None:
             _decide_edge(plan, run, name, index, edge_state(plan, run.tasks, name, edge), event.at)
         if not run.tasks[name].open:
             run.dirty.append(name)
+    told: set[str] = set()
     for name in event.members:
-        _tell(plan, run, name, event.at)
+        _tell_own(plan, run, name, event.at)
+        _tell_recovered(plan, run, name, event.at, told=told)
 
 
 def _resume(run: Run, asking: str) -> None:
@@ -374,14 +376,36 @@ def _settle(plan: Plan, run: Run, name: str, state: TaskState, at: datetime) -> 
     run.main_left -= "." not in name
     for held in plan.tasks[name].before_complete:
         run.tasks[held].held -= 1
-    _tell(plan, run, name, at)
+    _tell_own(plan, run, name, at)
+    if plan.tasks[name].recovers:
+        _tell_recovered(plan, run, name, at)
 
 
-def _tell(plan: Plan, run: Run, name: str, at: datetime) -> None:
+def _tell_own(plan: Plan, run: Run, name: str, at: datetime, answers: Answers | None = None) -> None:
+    """Decide the edges from a task."""
     for task, index in plan.affected.get(name, ()):
-        if index in run.tasks[task].forced:
-            continue
-        _decide_edge(plan, run, task, index, edge_state(plan, run.tasks, task, plan.tasks[task].edges[index]), at)
+        if index not in run.tasks[task].forced:
+            state = edge_state(plan, run.tasks, task, plan.tasks[task].edges[index], answers)
+            _decide_edge(plan, run, task, index, state, at)
+
+
+def _tell_recovered(plan: Plan, run: Run, handler: str, at: datetime, told: set[str] | None = None) -> None:
+    """Decide the edges from the failed tasks that `handler` recovers, through any number of handlers.
+
+    Above a failure that still waits for a handler nothing has changed by the end of one; a reset, which makes what was
+    decided undecided, hands in `told`, and all above is told of, each once.
+    """
+    answers: Answers = {}
+    seen = set() if told is None else told
+    stack = [handler]
+    while stack:
+        for failed in recovered_by(plan, stack.pop()):
+            if failed in seen or run.tasks[failed].state is not S.FAILED:
+                continue
+            seen.add(failed)
+            _tell_own(plan, run, failed, at, answers)
+            if told is not None or recovery(plan, run.tasks, failed, answers) != "waiting":
+                stack.append(failed)
 
 
 def _decide_edge(plan: Plan, run: Run, name: str, index: int, state: str, at: datetime) -> None:

@@ -43,9 +43,22 @@ def _edges(plan: Plan) -> Iterator[tuple[Vertex, Vertex, str]]:
             yield from _written(plan, name, edge)
         for held in spec.before_complete:
             yield (name, "end"), (held, "end"), "before_complete"
-        for task, index in plan.affected.get(name, ()):
-            if plan.tasks[task].edges[index].upstream != name:
-                yield (name, "end"), (task, "start"), "recovery"
+        yield from _hidden(plan, name)
+
+
+def _hidden(plan: Plan, failed: str) -> Iterator[tuple[Vertex, Vertex, str]]:
+    """What waits for a task waits for its recovering handlers too, and for theirs."""
+    affected = plan.affected.get(failed, ())
+    waiting = [task for task, index in affected if plan.tasks[task].edges[index].kind in (EdgeKind.AFTER, EdgeKind.ARM)]
+    handlers = list(plan.recoverers.get(failed, ())) if waiting else []
+    seen: set[str] = set()
+    while handlers:
+        handler = handlers.pop()
+        if handler not in seen:
+            seen.add(handler)
+            handlers.extend(plan.recoverers.get(handler, ()))
+            for task in waiting:
+                yield (handler, "end"), (task, "start"), "recovery"
 
 
 def _written(plan: Plan, name: str, edge: Edge) -> Iterator[tuple[Vertex, Vertex, str]]:

@@ -283,8 +283,8 @@ class Plan:
         main: ids of the flow's own tasks, in file order.
         hooks: ids by kind (`start`, `success`, `failure`, `cancelled`, `complete`), in file order.
         downstream: for each task, the tasks that have an edge from it, in file order, each once.
-        affected: for each task, the (task, edge index) pairs that its state decides: its own outgoing edges and, for a
-            recovering handler, the edges from the tasks it recovers, through any number of handlers.
+        affected: for each task, its outgoing edges as (task, edge index) pairs. What a recovering handler decides
+            beside them follows from `recoverers`: chains of handlers would make lists of it that grow with their square.
         recoverers: for each task, the recovering handlers that name it.
         holders: for each task x, the tasks that name it in `before_complete`.
         waves: the flow's own tasks by the earliest wave they can start in.

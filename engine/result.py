@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.edges import recovery
+from engine.edges import Answers, recovery
 from engine.outcomes import Failure
 from engine.plan import Plan
 from engine.run import Run
@@ -23,26 +23,27 @@ class RunOutcome:
     noop: bool
 
 
-def is_counted_failure(plan: Plan, run: Run, name: str) -> bool:
-    """Whether the task has failed, is not allowed to, and no handler has made it good."""
+def is_counted_failure(plan: Plan, run: Run, name: str, answers: Answers | None = None) -> bool:
+    """Whether the task has failed, is not allowed to, and no handler has made it good; `answers` as for `recovery`."""
     if run.tasks[name].state is not S.FAILED or plan.tasks[name].allow_failure:
         return False
-    return recovery(plan, run.tasks, name) != "recovered"
+    return recovery(plan, run.tasks, name, answers) != "recovered"
 
 
 def outcome_of(plan: Plan, run: Run) -> RunOutcome:
     """The result as it stands; final once all tasks of the flow itself are."""
-    failure = _failure(plan, run)
+    answers: Answers = {}
+    failure = _failure(plan, run, answers)
     state = RunState.SUCCEEDED
     if run.draining == "cancelled":
         state = RunState.CANCELLED
     elif failure is not None:
         state = RunState.FAILED
     noop = all(run.tasks[name].state is S.SKIPPED for name in plan.main)
-    return RunOutcome(state, failure, _warnings(plan, run), noop)
+    return RunOutcome(state, failure, _warnings(plan, run, answers), noop)
 
 
-def _failure(plan: Plan, run: Run) -> Failure | None:
+def _failure(plan: Plan, run: Run, answers: Answers) -> Failure | None:
     if run.draining == "cancelled":
         return None
     if run.draining == "timed_out":
@@ -52,7 +53,7 @@ def _failure(plan: Plan, run: Run) -> Failure | None:
     bad = {S.FAILED: "", S.BLOCKED: "", S.CANCELLED: ""}
     for name in plan.main:
         state = run.tasks[name].state
-        if state in bad and not bad[state] and (state is not S.FAILED or is_counted_failure(plan, run, name)):
+        if state in bad and not bad[state] and (state is not S.FAILED or is_counted_failure(plan, run, name, answers)):
             bad[state] = name
     if first := bad[S.FAILED]:
         failure = run.tasks[first].failure
@@ -65,9 +66,9 @@ def _failure(plan: Plan, run: Run) -> Failure | None:
     return None
 
 
-def _warnings(plan: Plan, run: Run) -> int:
+def _warnings(plan: Plan, run: Run, answers: Answers) -> int:
     excused = sum(
-        1 for name in plan.main if run.tasks[name].state is S.FAILED and not is_counted_failure(plan, run, name)
+        run.tasks[name].state is S.FAILED and not is_counted_failure(plan, run, name, answers) for name in plan.main
     )
     hooks = (name for names in plan.hooks.values() for name in names)
     return excused + sum(1 for name in hooks if run.tasks[name].state is S.FAILED)

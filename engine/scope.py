@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
+from engine.edges import Answers
 from engine.environment import flow_environment
 from engine.outcomes import Failure, Json
 from engine.plan import Plan, PlanTask
@@ -172,7 +173,8 @@ def _typed(kind: str, value: Any) -> Any:
 
 def failed_tasks(plan: Plan, run: Run) -> list[Json]:
     """`run.failed`: the flow's own tasks that have failed and were neither allowed to nor made good, in file order."""
-    return [name for name in plan.main if is_counted_failure(plan, run, name)]
+    answers: Answers = {}
+    return [name for name in plan.main if is_counted_failure(plan, run, name, answers)]
 
 
 def run_namespace(plan: Plan, run: Run) -> Mapping[str, Any]:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from engine.plan import EdgeKind, PlanTask
 
-_DECIDED_BY_RECOVERY = (EdgeKind.AFTER, EdgeKind.ARM)
-
 
 def downstream_of(tasks: Mapping[str, PlanTask]) -> dict[str, tuple[str, ...]]:
     """For each task, the tasks with an edge from it, each once, in file order."""
@@ -28,33 +26,13 @@ def recoverers_of(tasks: Mapping[str, PlanTask]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(handlers) for name, handlers in found.items()}
 
 
-def affected_by(
-    tasks: Mapping[str, PlanTask], recoverers: Mapping[str, tuple[str, ...]]
-) -> dict[str, tuple[tuple[str, int], ...]]:
-    """For each task, the (task, edge index) pairs that its state decides, through recovery as well."""
-    own: dict[str, list[tuple[str, int]]] = {name: [] for name in tasks}
-    waiting_for_recovery: dict[str, list[tuple[str, int]]] = {}
+def affected_by(tasks: Mapping[str, PlanTask]) -> dict[str, tuple[tuple[str, int], ...]]:
+    """For each task that has any, its outgoing edges as (task, edge index) pairs, in file order."""
+    found: dict[str, list[tuple[str, int]]] = {}
     for task in tasks.values():
         for index, edge in enumerate(task.edges):
-            own[edge.upstream].append((task.id, index))
-            if edge.kind in _DECIDED_BY_RECOVERY:
-                waiting_for_recovery.setdefault(edge.upstream, []).append((task.id, index))
-    for recovered, handlers in recoverers.items():
-        for handler in _all_handlers(handlers, recoverers):
-            own[handler].extend(waiting_for_recovery.get(recovered, ()))
-    return {name: tuple(dict.fromkeys(pairs)) for name, pairs in own.items() if pairs}
-
-
-def _all_handlers(handlers: Iterable[str], recoverers: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """The handlers, the recovering handlers of those, and so on."""
-    found: dict[str, None] = {}
-    stack = list(handlers)
-    while stack:
-        handler = stack.pop()
-        if handler not in found:
-            found[handler] = None
-            stack.extend(recoverers.get(handler, ()))
-    return list(found)
+            found.setdefault(edge.upstream, []).append((task.id, index))
+    return {name: tuple(pairs) for name, pairs in found.items()}
 
 
 def holders_of(tasks: Mapping[str, PlanTask]) -> dict[str, tuple[str, ...]]:

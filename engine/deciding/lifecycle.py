@@ -13,7 +13,7 @@ from engine.deciding.decision import Decision
 from engine.deciding.ending import after_item, cancel_unit, conclude, fail_finally, is_held, release
 from engine.deciding.starting import consider, may_start
 from engine.deciding.undoing import begin_next_undo
-from engine.edges import recovery
+from engine.edges import Answers, recovered_by, recovery
 from engine.events import (
     AttemptStopping,
     PhaseEntered,
@@ -26,7 +26,7 @@ from engine.events import (
 )
 from engine.outcomes import Failure, Json
 from engine.plan import EdgeKind
-from engine.result import is_counted_failure, outcome_of
+from engine.result import outcome_of
 from engine.run import Unit
 from engine.scope import flow_scope
 from engine.states import RunState, TaskState
@@ -84,29 +84,21 @@ def _after_end_of(d: Decision, name: str) -> None:
 
 
 def _drain_if_lost(d: Decision, name: str) -> None:
-    """Drain when `name`, or a task it was to recover, has failed for good."""
-    tasks = d.run.tasks
-    for failed in (name, *_recovered_by(d, name)):
-        if (
-            tasks[failed].state is S.FAILED
-            and is_counted_failure(d.plan, d.run, failed)
-            and recovery(d.plan, tasks, failed) == "lost"
-        ):
-            drain(d, "failed", stops=d.plan.when_failed == "cancel")
-            return
-
-
-def _recovered_by(d: Decision, handler: str) -> Iterator[str]:
-    """The tasks that `handler` recovers, through any number of handlers."""
-    seen: set[str] = set()
-    stack = [handler]
+    """Drain when `name`, or a task it was to recover through any number of handlers, has failed for good."""
+    answers: Answers = {}
+    seen, stack = {name}, [name]
     while stack:
-        spec = d.plan.tasks[stack.pop()]
-        for edge in spec.edges if spec.recovers else ():
-            if edge.kind is EdgeKind.AFTER_FAILURE and edge.upstream not in seen:
-                seen.add(edge.upstream)
-                stack.append(edge.upstream)
-                yield edge.upstream
+        task = stack.pop()
+        if d.run.tasks[task].state is S.FAILED:
+            found = recovery(d.plan, d.run.tasks, task, answers)
+            if found == "lost" and not d.plan.tasks[task].allow_failure:
+                drain(d, "failed", stops=d.plan.when_failed == "cancel")
+                return
+            if found == "waiting":
+                continue  # and so is all that it recovers
+        above = [failed for failed in recovered_by(d.plan, task) if failed not in seen]
+        seen.update(above)
+        stack.extend(above)
 
 
 def _stop_unneeded_services(d: Decision, name: str) -> None:

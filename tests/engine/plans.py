@@ -65,7 +65,7 @@ def make_plan(
         main=tuple(tasks),
         hooks=hook_ids,
         downstream=_downstream(placed),
-        affected=_affected(placed, recoverers),
+        affected=_affected(placed),
         recoverers=recoverers,
         holders=_holders(placed),
         waves=_waves({id_: placed[id_] for id_ in tasks}),
@@ -202,29 +202,14 @@ def _service_users(tasks: Mapping[str, PlanTask]) -> dict[str, tuple[str, ...]]:
     return {id_: tuple(others) for id_, others in found.items()}
 
 
-def _affected(
-    tasks: Mapping[str, PlanTask], recoverers: Mapping[str, tuple[str, ...]]
-) -> dict[str, tuple[tuple[str, int], ...]]:
-    """Own edges, and `after` and arm edges of what a task recovers, directly or by recovering its handler."""
-    out: dict[str, list[tuple[str, int, EdgeKind]]] = {id_: [] for id_ in tasks}
-    recovered: dict[str, list[str]] = {id_: [] for id_ in tasks}
-    for id_, task in tasks.items():
-        for index, edge in enumerate(task.edges):
-            out[edge.upstream].append((id_, index, edge.kind))
-        for handler in recoverers[id_]:
-            recovered[handler].append(id_)
-    affected = {}
-    for id_ in tasks:
-        pairs = {(task, index) for task, index, _ in out[id_]}
-        waiting, seen = list(recovered[id_]), {id_}
-        while waiting:
-            failed = waiting.pop()
-            if failed not in seen:
-                seen.add(failed)
-                waiting += recovered[failed]
-                pairs |= {(t, i) for t, i, kind in out[failed] if kind in (EdgeKind.AFTER, EdgeKind.ARM)}
-        affected[id_] = tuple(sorted(pairs, key=lambda pair: (tasks[pair[0]].position, pair[1])))
-    return affected
+def _affected(tasks: Mapping[str, PlanTask]) -> dict[str, tuple[tuple[str, int], ...]]:
+    """The outgoing edges of each task."""
+    return {
+        id_: tuple(
+            (task.id, index) for task in tasks.values() for index, e in enumerate(task.edges) if e.upstream == id_
+        )
+        for id_ in tasks
+    }
 
 
 def _waves(tasks: Mapping[str, PlanTask]) -> tuple[tuple[str, ...], ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from driving import OK, START, Driving, failed, plan_of
 
 from engine.attempts import AttemptEnded
 from engine.commands import Tick
 from engine.events import AttemptStopping, FannedOut, TaskSucceeded
 from engine.outcomes import Ending, Outcome
+from tests.engine.driving import OK, START, Driving, failed, plan_of
 
 STOPPED = Outcome(Ending.STOPPED)
 
@@ -334,3 +334,35 @@ def test_reports_of_items_that_do_not_exist_are_dropped() -> None:
     key = run.live()[0]
     for strange in (None, 1, 99):
         assert run.tell(AttemptEnded(type(key)("run", "a", strange, 1, 1), OK)) == []
+
+
+def test_a_long_chain_of_fallbacks_is_walked_once() -> None:
+    count = 300
+    chain = "".join(f"  t{i}: {{after_failure: [t{i - 1}], recovers: true, run: x}}\n" for i in range(1, count))
+    last = f"  z: {{after: [{', '.join(f't{i}' for i in range(count))}], run: x}}"
+    run = Driving(plan_of(f"when_failed: drain\ntasks:\n  t0: {{run: x}}\n{chain}{last}")).start()
+    for index in range(count - 1):
+        run.do(f"t{index}", failed())
+        assert run.state("z") == "pending"
+    run.do(f"t{count - 1}").do("z")
+    assert (str(run.result), run.run.warnings) == ("succeeded", count - 1)
+    run.require_replay()
+
+
+def test_a_reset_of_a_handler_makes_what_it_made_good_undecided() -> None:
+    run = drive("""
+    tasks:
+      a: {run: x}
+      h: {after_failure: [a], recovers: true, run: x}
+      i: {after_failure: [h], recovers: true, run: x}
+      gate: {run: x}
+      z: {after: [a, gate], run: x}
+      ask: {after: [i], run: x, retry_upstream: {tasks: [i], rounds: 1}}
+    """)
+    run.do("a", failed()).do("h", failed()).do("i").do("ask", failed())
+    assert run.run.tasks["i"].round == 2
+    run.do("gate")
+    assert run.state("z") == "pending"
+    run.do("i", failed())
+    assert run.state("z") == "blocked"
+    run.require_replay()

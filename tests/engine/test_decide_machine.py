@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import settings
+import networkx as nx
+from hypothesis import assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from engine.attempts import AttemptEnded
 from engine.commands import Tick
 from engine.events import AttemptStarted, Event, TaskQueued, TasksReset, TaskSucceeded
+from engine.graph import plan_graph
 from engine.outcomes import Ending, Outcome
 from engine.plan import RetryPolicy, RetryUpstream
 from engine.states import TaskState
@@ -61,7 +63,9 @@ class RunMachine(RuleBasedStateMachine):
         hooks: dict[str, Any] = {"complete": {"bye": {}}} if data.draw(st.booleans(), label="hooks") else {}
         if data.draw(st.booleans(), label="undo"):
             tasks["a"]["undo"] = {}
-        self.run = Driving(make_plan(tasks, hooks=hooks, when_failed=when_failed)).start()
+        plan = make_plan(tasks, hooks=hooks, when_failed=when_failed)
+        assume(nx.is_directed_acyclic_graph(plan_graph(plan)))  # the checker refuses a cycle through a recovery
+        self.run = Driving(plan).start()
         if size > 2 and data.draw(st.booleans(), label="reset"):
             last = NAMES[size - 1]
             members = tuple(NAMES[:size])

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import networkx as nx
-from driving import plan_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from plans import make_plan, make_task
 
 from engine.compiling.derive import affected_by, recoverers_of
 from engine.graph import plan_graph
 from engine.plan import Plan
 from specs.check import check_text
+from tests.engine.driving import plan_of
+from tests.engine.plans import make_plan, make_task
 
 KINDS = ("after", "after_start", "after_end", "after_failure", "before_complete")
 NAMES = "abcde"
@@ -142,7 +142,7 @@ def as_plan(tasks: dict[str, dict[str, Any]]) -> Plan:
             **{field: getattr(whole, field) for field in Plan.__dataclass_fields__},
             "tasks": made,
             "main": tuple(made),
-            "affected": affected_by(made, recoverers),
+            "affected": affected_by(made),
             "recoverers": recoverers,
         }
     )

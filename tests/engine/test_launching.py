@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import START, Driving, failed, plan_of
 
 from engine.attempts import AttemptKey, CallWork, CommandWork, ConnectorWork, Launch, ScriptWork
 from engine.events import RunSubmitted
@@ -20,6 +19,7 @@ from engine.plan import Plan
 from engine.run_files import RunFiles
 from engine.secrets import Secrets
 from engine.submission import given_environment, passed_environment
+from tests.engine.driving import START, Driving, failed, plan_of
 
 HOST = {
     "PATH": "/usr/bin",

@@ -7,7 +7,6 @@ import math
 from pathlib import Path
 
 import pytest
-from looping import OK, Loop, NoFolders, Script, plan_of
 
 from engine.attempts import Launch
 from engine.commands import Cancel
@@ -17,6 +16,7 @@ from engine.evolve import fold
 from engine.launching import Surroundings
 from engine.outcomes import Ending, Failure, Outcome
 from engine.run_files import RunFiles
+from tests.engine.looping import OK, Loop, NoFolders, Script, plan_of
 
 DIAMOND = """
 tasks:

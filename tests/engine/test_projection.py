@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from driving import OK, Driving, failed, plan_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from engine.projection import make_batch, run_row
 from engine.run import Run
 from engine.store.rows import AttemptRow, RunRow, TaskRow
 from engine.store.sqlite import SqliteStore
+from tests.engine.driving import OK, Driving, failed, plan_of
 
 FLOW = """
 when_failed: drain

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from driving import OK, Driving, failed, plan_of
 
 from engine.outcomes import Ending, Outcome
 from engine.result import is_counted_failure, outcome_of
+from tests.engine.driving import OK, Driving, failed, plan_of
 
 
 def ended(text: str, outcomes: Mapping[str, Outcome] | None = None) -> Driving:

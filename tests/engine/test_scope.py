@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from driving import OK, START, Driving, failed, plan_of
 
 from engine.outcomes import Ending, Outcome
 from engine.scope import flow_scope, task_scope
 from specs.expressions import EvaluationError, evaluate, parse
+from tests.engine.driving import OK, START, Driving, failed, plan_of
 
 FLOW = """
 params: {name: {}, day: {type: date, default: "2026-01-31"}, at: {type: datetime, default: "2026-01-31T08:00:00+02:00"}}
