@@ -26,7 +26,10 @@ from flowctl.workspace import Workspace
 from specs.diagnostics import Diagnostic, Severity
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from engine.forecast import Forecast
+    from engine.graph import Vertex
     from engine.plan import Plan
     from engine.store.port import Store
     from specs.check import Checked
@@ -108,6 +111,13 @@ class Flow:
         from flowctl.foreseeing import foresee
 
         return foresee(_workspace(), self._checked, folder=Path.cwd(), texts={}, values=params or {})
+
+    def graph(self) -> nx.DiGraph[Vertex]:
+        """The flow as a graph of `networkx`, for questions of your own: a start and an end vertex for each task, edges
+        from what comes first, with the kinds of edge that say so in their attribute `kinds`."""
+        from engine.graph import plan_graph
+
+        return plan_graph(self._plan)
 
     def run(
         self,
