@@ -25,6 +25,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("explain", "flowctl.cli.explain", "Explain a code of a finding, or a field of the language"),
     CommandEntry("schema", "flowctl.cli.schema", "Print the JSON Schema of flow files, for editors"),
     CommandEntry("fmt", "flowctl.cli.fmt", "Bring flows into their one form"),
+    CommandEntry("lsp", "flowctl.cli.lsp", "Serve editors: findings, completion, hover, renaming"),
     CommandEntry("plan", "flowctl.cli.plan", "Show what a run would do, how long and when, and start nothing"),
     CommandEntry("graph", "flowctl.cli.graph", "Draw a flow, or a run by the states of its tasks"),
     CommandEntry("simulate", "flowctl.cli.simulate", "Show what a run would do, with stubs for what it would start"),
@@ -34,7 +35,6 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("show", "flowctl.cli.show", "Show a run: its tasks, errors and outputs"),
     CommandEntry("logs", "flowctl.cli.logs", "Print what the tasks of a run have written"),
     CommandEntry("events", "flowctl.cli.events", "Print everything that has happened to a run"),
-    CommandEntry("lsp", "flowctl.cli.lsp", "Serve editors: findings, completion, hover, renaming"),
     CommandEntry("completion", "flowctl.cli.completion", "Print the completion script for a shell"),
 )
 
