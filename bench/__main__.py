@@ -1,4 +1,4 @@
-"""The command line: `python -m bench [run|setup|profile|list]`."""
+"""The command line: `python -m bench [run|setup|profile|page|list]`."""
 
 from __future__ import annotations
 
@@ -46,6 +46,11 @@ def _do(arguments: argparse.Namespace) -> int:
             return profile(arguments.count, tell=print)
         case "list":
             return _list()
+        case "page":
+            from bench.markdown import page
+
+            print("\n".join(page(arguments.file)))
+            return 0
         case _:
             return _run(arguments)
 
@@ -78,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     setup.add_argument("peer", nargs="*", type=_one_of(INSTALLABLE), help="only these")
     profiled = commands.add_parser("profile", help="show where flowctl's own time goes")
     profiled.add_argument("--count", type=int, default=1_000, help="tasks of the run that is taken apart")
+    paged = commands.add_parser("page", help="print results as tables in Markdown")
+    paged.add_argument("file", nargs="*", type=Path, default=[RESULTS], help="results, the latest if not told")
     commands.add_parser("list", help="name the shapes and the contenders")
     return parser
 

@@ -39,13 +39,18 @@ def start(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("bench") / "results.json"
     shapes = ("fan_out", "layers", "validate_10")
     done = start("run", "--quick", "--floors", "--rounds", "1", "--json", str(path), *shapes)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "x flowctl" in done.stdout
-    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def found(written: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(written.read_text(encoding="utf-8"))
     return loaded
 
 
@@ -78,6 +83,16 @@ def test_the_documentation_names_every_key(found: dict[str, Any]) -> None:
     page = (ROOT / "bench" / "README.md").read_text(encoding="utf-8")
     for key in {*TOP, *MACHINE, *SHAPE, *RESULT, *RUN}:
         assert f"`{key}`" in page, key
+
+
+@pytest.mark.slow
+def test_results_become_a_table_with_every_measurement(written: Path, found: dict[str, Any]) -> None:
+    done = start("page", str(written))
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
+    assert len(rows) == sum(len(shape["results"]) for shape in found["shapes"])
+    assert all(row.count("|") == 8 for row in rows)
+    assert f"commit `{found['commit']}`" in done.stdout
 
 
 @pytest.mark.slow
