@@ -97,7 +97,8 @@ class _Search:
         asked = {edge.kind for edge in flat}
         if EdgeKind.AFTER_FAILURE in asked - kinds or not kinds:
             return reason
-        strict = task.join == "strict" and any(edge.upstream in self.skipped for edge in flat)
+        wanted = [edge for edge in flat if edge.kind is not EdgeKind.AFTER_FAILURE]  # of failures one is enough
+        strict = task.join == "strict" and any(edge.upstream in self.skipped for edge in wanted)
         return reason if strict else None
 
     def _can_be_met(self, edge: Edge, task: PlanTask) -> bool:

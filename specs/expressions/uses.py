@@ -135,9 +135,7 @@ def _list_or_bare(path: Path, value: Any, reader: Reader, field: str) -> Iterato
         yield from _bare(path, value, reader, field, "list")
 
 
-def _action(
-    path: Path, task: TaskSpec | UndoSpec, reader: Reader, takes_secrets: TakesSecrets
-) -> Iterator[Use]:
+def _action(path: Path, task: TaskSpec | UndoSpec, reader: Reader, takes_secrets: TakesSecrets) -> Iterator[Use]:
     """The actions that a task and its undo share."""
     if task.run is not None and contains_template(task.run):
         yield Use((*path, "run"), task.run, "script", reader, "run")

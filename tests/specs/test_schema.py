@@ -99,7 +99,9 @@ def test_every_key_of_the_language_is_described() -> None:
     models = [Part]
     for model in models:
         models += model.__subclasses__()
-    for model in models[1:]:
+    language = [model for model in models[1:] if model.__module__.startswith("specs.")]
+    assert len(language) > 20
+    for model in language:
         assert set(DESCRIPTIONS[model]) == {field.alias or name for name, field in model.model_fields.items()}
     assert set(language_schema()["properties"]) == {*DESCRIPTIONS[FlowSpec], *LIBRARY_DESCRIPTIONS}
 
