@@ -16,6 +16,7 @@ from engine.errors import SecretUnavailable
 from engine.outcomes import Failure, Json
 from engine.plan import CallAction, ExecAction, Plan, PlanTask, RunAction, UseAction
 from engine.result import outcome_of
+from engine.retry import rate_pattern
 from engine.run import ItemRun, Run
 from engine.run_files import RunFiles
 from engine.scope import failed_tasks, task_scope
@@ -89,7 +90,7 @@ def make_launch(plan: Plan, run: Run, key: AttemptKey, around: Surroundings) -> 
         output_limit_bytes=plan.output_bytes,
         grace=spec.grace,
         secrets=around.secrets.resolved(plan.secrets) + sensitive_texts(plan, run),
-        patterns=(*patterns, *(rate_limit.match if rate_limit else ())),
+        patterns=(*patterns, *(rate_pattern(written) for written in (rate_limit.match if rate_limit else ()))),
     )
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from engine.outcomes import Failure
-from engine.plan import RetryPolicy
+from engine.plan import RateLimit, RetryPolicy
 
 NEVER_RETRIED = frozenset(
     {
@@ -84,6 +84,16 @@ def _matches(pattern: str, failure: Failure) -> bool:
     return kind == "error" and failure.name == rest
 
 
+def rate_pattern(written: str) -> str:
+    """The pattern that is looked for in an attempt's output for an entry of `rate_limit.match`: whole words, any case."""
+    return rf"(?i:(?<!\w)(?:{written})(?!\w))"
+
+
+def is_refusal(limit: RateLimit, failure: Failure) -> bool:
+    """Whether an attempt was refused for its rate: it says so, or its output does."""
+    return failure.rate_limited or any(rate_pattern(written) in failure.matched for written in limit.match)
+
+
 def signal_name(text: str) -> str:
     """The name of a signal without `SIG`, from its name or its number."""
     if text.isdigit():
@@ -151,7 +161,7 @@ def after_failure(
         return Spent(failure)
     if failure.kind == "lost" and admitted:
         return _after_loss(failure, lost=lost, now=now)
-    if failure.rate_limited and policy.rate_limit is not None and not matches(policy.never, failure):
+    if policy.rate_limit is not None and is_refusal(policy.rate_limit, failure) and not matches(policy.never, failure):
         if refused + 1 >= policy.rate_limit.attempts:
             return Spent(failure)
         delays = policy.rate_limit.delays

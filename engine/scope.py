@@ -215,7 +215,16 @@ def task_scope(plan: Plan, run: Run, name: str, item: int | None = None) -> dict
     scope["task"] = {"id": short, "attempt": unit.attempt, "round": task.round}
     if item is not None and isinstance(unit, ItemRun):
         scope.update(item_scope(unit.value, item, unit.key))
+    if prefix == "undo":
+        scope["task"]["output"] = _undone_output(run.tasks[short], unit)
     return scope
+
+
+def _undone_output(undone: TaskRun, unit: Unit) -> Json:
+    """What the task, or the item, that is being undone had as its output."""
+    if isinstance(unit, ItemRun):
+        return next((item.output for item in undone.items or () if item.key == unit.key), None)
+    return undone.output
 
 
 def item_scope(value: Json, index: int, key: str) -> dict[str, Any]:

@@ -100,9 +100,10 @@ def _jitter(text: str) -> str | float:
 
 
 def _rate_limit(spec: RateLimitSpec | None, *, action: str) -> RateLimit | None:
-    """On for every `use` (http 429); for other actions only where it is written."""
+    """The ladder is there for whoever says that it was refused for its rate: a server by 429, a script by `FLOW_CONTROL`.
+    What a process prints is looked at only where `rate_limit` is written."""
     if spec is None:
-        return RateLimit(6, RATE_LIMIT_DELAYS, ()) if action == "use" else None
+        return RateLimit(6, RATE_LIMIT_DELAYS, ())
     delays = tuple(spec.delays) if spec.delays is not None else RATE_LIMIT_DELAYS
     match = tuple(spec.match) if spec.match is not None else RATE_LIMIT_PATTERNS
     return RateLimit(spec.attempts, delays, match if action in ("run", "exec", "call") else ())

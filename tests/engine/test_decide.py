@@ -8,6 +8,8 @@ import pytest
 
 from engine.events import AttemptStopping, EdgeTimedOut, TaskRetrying
 from engine.outcomes import Ending, Outcome
+from engine.retry import rate_pattern
+from engine.scope import task_scope
 from engine.states import RunState
 from tests.engine.driving import OK, START, Driving, failed, plan_of
 
@@ -226,6 +228,25 @@ def test_rate_limited_attempts_climb_their_own_ladder() -> None:
         run.wait(seconds=delay)
     run.do("a", failed("http", exit_code=None, http_status=429, rate_limited=True))
     assert run.state("a") == "failed"
+
+
+def test_output_that_tells_of_a_rate_limit_is_heard_where_it_is_asked_for() -> None:
+    text = "tasks: {a: {run: x, retry: {rate_limit: {match: [slow down], delays: [7s]}}}}"
+    run = drive(text).do("a", failed(matched=(rate_pattern("slow down"),)))
+    assert run.run.tasks["a"].due == START + timedelta(seconds=7)
+    assert drive(text).do("a", failed()).state("a") == "failed"
+
+
+def test_an_undo_sees_what_the_task_had_as_output() -> None:
+    run = drive(
+        """
+        tasks:
+          a: {run: x, outputs: {id: {type: string}}, undo: {exec: [rm, "${{ task.output.id }}"]}}
+          b: {after: [a], run: x}
+        """
+    )
+    run.do("a", Outcome(Ending.SUCCEEDED, output={"id": "i-7"})).do("b", failed())
+    assert task_scope(run.plan, run.run, "undo.a")["task"]["output"] == {"id": "i-7"}
 
 
 def test_a_servers_wish_to_wait_is_obeyed_past_max_delay() -> None:

@@ -16,6 +16,7 @@ from engine.launching import Surroundings, make_launch
 from engine.outcomes import Failure
 from engine.parameters import bind_parameters
 from engine.plan import Plan
+from engine.retry import rate_pattern
 from engine.run_files import RunFiles
 from engine.secrets import Secrets
 from engine.submission import given_environment, passed_environment
@@ -270,4 +271,4 @@ def test_patterns_to_look_for_come_from_the_retry() -> None:
     tasks:
       a: {run: x, retry: {attempts: 2, errors: ["output~try again"], never: ["output~give up"], rate_limit: {match: [slow]}}}
     """)
-    assert found.patterns == ("try again", "give up", "slow")
+    assert found.patterns == ("try again", "give up", rate_pattern("slow"))

@@ -290,3 +290,69 @@ def test_a_closed_stdout_cancels_the_run_in_order(tmp_path: Path) -> None:
     assert "Traceback" not in said
     with start(tmp_path, "runs", "--json") as listed:
         assert json.loads(listed.communicate()[0])["items"][0]["state"] == "cancelled"
+
+
+def test_a_script_that_was_refused_for_its_rate_climbs_a_ladder_of_its_own(flowctl: Program, tmp_path: Path) -> None:
+    flow = """\
+version: 1
+name: rate
+tasks:
+  says:
+    run: |
+      [ "$FLOW_ATTEMPT" = 3 ] || { echo "error: Quota Exceeded, try later"; exit 1; }
+    retry: {rate_limit: {delays: [0s]}}
+  asks:
+    run: |
+      [ "$FLOW_ATTEMPT" = 2 ] || { echo '{"rate_limited": true, "retry_after": 0}' > "$FLOW_CONTROL"; exit 75; }
+    retry: {rate_limit: {delays: [0s]}}
+  not_a_word: {run: echo unthrottledly; exit 1, retry: {rate_limit: {delays: [0s]}}, allow_failure: true}
+"""
+    write(tmp_path, "rate", flow)
+    done = flowctl("run", "rate", "--json")
+    assert done.returncode == 0, done.stderr
+    tasks = json_lines(done.stdout)[-1]["tasks"]
+    assert {name: task["attempts"] for name, task in tasks.items()} == {"says": 3, "asks": 2, "not_a_word": 1}
+
+
+def test_what_was_done_is_undone_when_the_run_fails(flowctl: Program, tmp_path: Path) -> None:
+    flow = """\
+version: 1
+name: undone
+params: {journal: {type: path}}
+env: {JOURNAL: "${{ params.journal }}"}
+tasks:
+  first:
+    run: echo "id=7" >> "$FLOW_OUTPUT"; echo "made 7" >> "$JOURNAL"
+    outputs: {id: {type: string}}
+    undo: {env: {ID: "${{ tasks.first.output.id }}"}, run: 'echo "unmade $ID" >> "$JOURNAL"'}
+  second:
+    after: [first]
+    run: echo made second >> "$JOURNAL"
+    undo: {run: echo unmade second >> "$JOURNAL"}
+  third: {after: [second], run: exit 3}
+"""
+    write(tmp_path, "undone", flow)
+    journal = tmp_path / "journal"
+    done = flowctl("run", "undone", "-p", f"journal={journal}", "--json")
+    assert done.returncode == 1
+    assert journal.read_text().splitlines() == ["made 7", "made second", "unmade second", "unmade 7"]
+    summary = json_lines(done.stdout)[-1]
+    assert (summary["run"]["undo"], set(summary["undo"])) == ("complete", {"first", "second"})
+
+
+def test_ancestors_run_again_when_a_task_asks_them_to(flowctl: Program, tmp_path: Path) -> None:
+    flow = """\
+version: 1
+name: again
+tasks:
+  fetch: {run: 'echo "n:=$FLOW_ROUND" >> "$FLOW_OUTPUT"', outputs: {n: {type: int}}}
+  check:
+    after: [fetch]
+    env: {N: "${{ tasks.fetch.output.n }}"}
+    run: '[ "$N" -ge 3 ] || exit 42'
+    retry_upstream: {tasks: [fetch], rounds: 5, errors: ["exit:42"]}
+outputs: {n: "${{ tasks.fetch.output.n }}"}
+"""
+    write(tmp_path, "again", flow)
+    done = flowctl("run", "again")
+    assert (done.returncode, done.stdout) == (0, "n:=3\n"), done.stderr
