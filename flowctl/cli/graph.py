@@ -14,6 +14,7 @@ from engine.states import TaskState
 from flowctl.cli.exits import Exit
 from flowctl.cli.frame import Frame
 from flowctl.cli.group import frame_of
+from flowctl.cli.options import FileOption, FlowArgument
 from flowctl.cli.raw_output import put_bytes
 from flowctl.cli.run import named_flow
 from flowctl.history import StoredPlans, find_run, store_with_runs
@@ -45,10 +46,8 @@ class GraphForm(StrEnum):
 
 def graph_command(
     ctx: typer.Context,
-    flow: Annotated[
-        str | None, typer.Argument(metavar="[FLOW]", help="Path of the flow, its name, or - for stdin.")
-    ] = None,
-    file: Annotated[str | None, typer.Option("-f", "--file", metavar="FLOW", help="The same as the argument.")] = None,
+    flow: FlowArgument = None,
+    file: FileOption = None,
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN", help="Draw this run instead, by the states of its tasks.")
     ] = None,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from flowctl.cli.exits import Exit
 from flowctl.cli.group import frame_of
+from flowctl.cli.options import FileOption, FlowArgument, ParamOption, ParamsFileOption
 from flowctl.cli.params import given_parameters
 from flowctl.cli.run import named_flow, show_warnings
 from flowctl.foreseeing import foresee
@@ -21,16 +21,10 @@ from specs.suggest import listed
 
 def plan_command(
     ctx: typer.Context,
-    flow: Annotated[
-        str | None, typer.Argument(metavar="[FLOW]", help="Path of the flow, its name, or - for stdin.")
-    ] = None,
-    file: Annotated[str | None, typer.Option("-f", "--file", metavar="FLOW", help="The same as the argument.")] = None,
-    param: Annotated[
-        list[str] | None, typer.Option("-p", "--param", metavar="NAME=VALUE", help="A parameter; may be repeated.")
-    ] = None,
-    params_file: Annotated[
-        Path | None, typer.Option("--params-file", metavar="FILE", help="Parameters in YAML or JSON.")
-    ] = None,
+    flow: FlowArgument = None,
+    file: FileOption = None,
+    param: ParamOption = None,
+    params_file: ParamsFileOption = None,
 ) -> int:
     """Show what a run would do, how long it may take and when it would start by itself.
 

@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +15,9 @@ from engine.states import RunState
 from flowctl.cli.exits import Exit
 from flowctl.cli.frame import Frame
 from flowctl.cli.group import frame_of
+from flowctl.cli.options import EnvOption, FileOption, FlowArgument, ParamOption, ParamsFileOption
 from flowctl.cli.params import given_environment, given_parameters
+from flowctl.cli.run_end import show_end
 from flowctl.findings.text import full
 from flowctl.problems import UsageProblem
 from flowctl.records import event_object, summary_object
@@ -26,26 +28,21 @@ from flowctl.terminal.sanitise import visible
 from flowctl.workspace import Workspace
 from specs.diagnostics import Diagnostic, Severity
 
+if TYPE_CHECKING:
+    from engine.plan import Plan
+    from engine.submission import Submission
+
 PRIORITIES = {"critical": 0, "high": 1, "normal": 2, "low": 3, "background": 9}
-TAIL_LINES = 12
 _BY_SIGNAL = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
 
 
 def run_command(
     ctx: typer.Context,
-    flow: Annotated[
-        str | None, typer.Argument(metavar="[FLOW]", help="Path of the flow, its name, or - for stdin.")
-    ] = None,
-    file: Annotated[str | None, typer.Option("-f", "--file", metavar="FLOW", help="The same as the argument.")] = None,
-    param: Annotated[
-        list[str] | None, typer.Option("-p", "--param", metavar="NAME=VALUE", help="A parameter; may be repeated.")
-    ] = None,
-    params_file: Annotated[
-        Path | None, typer.Option("--params-file", metavar="FILE", help="Parameters in YAML or JSON.")
-    ] = None,
-    env: Annotated[
-        list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="A variable for the tasks; may be repeated.")
-    ] = None,
+    flow: FlowArgument = None,
+    file: FileOption = None,
+    param: ParamOption = None,
+    params_file: ParamsFileOption = None,
+    env: EnvOption = None,
     env_file: Annotated[
         list[Path] | None, typer.Option("--env-file", metavar="FILE", help="Variables in a .env file; may be repeated.")
     ] = None,
@@ -70,6 +67,16 @@ def run_command(
     if dry_run:
         frame.say(f"`{visible(plan.name)}` is valid and would start; nothing was started")
         return Exit.SUCCESS
+    finished, summary = _drive(frame, workspace, plan, submission)
+    if frame.json:
+        _put_json(frame, summary)
+    else:
+        show_end(frame, workspace, summary)
+    return exit_code(finished)
+
+
+def _drive(frame: Frame, workspace: Workspace, plan: Plan, submission: Submission) -> tuple[Finished, dict[str, Any]]:
+    """Run the flow to its end under the eyes of the user; how it ended, and its summary as stored."""
     view = open_view(
         sys.stderr,
         environ=frame.environ,
@@ -92,12 +99,7 @@ def run_command(
         row = store.run(finished.run.id)
         if row is None:
             raise AssertionError(finished.run.id)
-        summary = summary_object(store, row, sensitive=sensitive_parameters(plan))
-    if frame.json:
-        _put_json(frame, summary)
-    else:
-        _show_end(frame, workspace, summary)
-    return exit_code(finished)
+        return finished, summary_object(store, row, sensitive=sensitive_parameters(plan))
 
 
 def named_flow(argument: str | None, option: str | None, *, command: str = "run") -> str:
@@ -137,35 +139,3 @@ def _put_json(frame: Frame, value: Json | dict[str, Any]) -> None:
     frame.put(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     if sys.stdout is not None:
         sys.stdout.flush()
-
-
-# --- the end, for a person ----------------------------------------------------------------------------------------------
-
-
-def _show_end(frame: Frame, workspace: Workspace, summary: dict[str, Any]) -> None:
-    run = summary["run"]
-    for name, value in (run["outputs"] or {}).items():
-        frame.put(f"{name}={value}" if isinstance(value, str) else f"{name}:={json.dumps(value, ensure_ascii=False)}")
-    for name, task in summary["tasks"].items():
-        if task["state"] == RunState.FAILED:
-            _show_failure(frame, workspace, run["id"], name, task)
-    reason = f": {visible(run['error']['message'])}" if run["error"] else ""
-    took = "" if run["duration_s"] is None else f" in {run['duration_s']:.1f}s"
-    noted = f", {run['warnings']} warnings" if run["warnings"] else ""
-    frame.say(f"run {run['id']} {run['state']}{took}{noted}{reason}")
-
-
-def _show_failure(frame: Frame, workspace: Workspace, run_id: str, name: str, task: dict[str, Any]) -> None:
-    """What a failed task has to say: its reason and the end of its last attempt's log."""
-    from engine.attempts import AttemptKey
-    from flowctl.terminal.tail import last_lines
-
-    message = task["error"]["message"] if task["error"] else ""
-    frame.say(f"\n{name} failed: {visible(message)}")
-    item = next((one for one in task.get("items", ()) if one["state"] == RunState.FAILED), None)
-    latest = item or task
-    if not latest["attempts"]:
-        return
-    key = AttemptKey(run_id, name, item["index"] if item else None, task["round"], latest["attempts"])
-    for line in last_lines(workspace.run_files.attempt(key).log, most=TAIL_LINES):
-        frame.say(f"    {line}")

@@ -20,6 +20,7 @@ from engine.states import RunState
 from flowctl.cli.exits import Exit
 from flowctl.cli.frame import Frame
 from flowctl.cli.group import frame_of
+from flowctl.cli.options import EnvOption, FileOption, FlowArgument, ParamOption, ParamsFileOption
 from flowctl.cli.params import GivenParameters, given_environment, given_parameters
 from flowctl.cli.run import named_flow, show_warnings
 from flowctl.cli.stubs import given_stubs
@@ -43,19 +44,11 @@ NOT_HONOURED = "FLOW190"
 
 def simulate_command(
     ctx: typer.Context,
-    flow: Annotated[
-        str | None, typer.Argument(metavar="[FLOW]", help="Path of the flow, its name, or - for stdin.")
-    ] = None,
-    file: Annotated[str | None, typer.Option("-f", "--file", metavar="FLOW", help="The same as the argument.")] = None,
-    param: Annotated[
-        list[str] | None, typer.Option("-p", "--param", metavar="NAME=VALUE", help="A parameter; may be repeated.")
-    ] = None,
-    params_file: Annotated[
-        Path | None, typer.Option("--params-file", metavar="FILE", help="Parameters in YAML or JSON.")
-    ] = None,
-    env: Annotated[
-        list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="A variable for the tasks; may be repeated.")
-    ] = None,
+    flow: FlowArgument = None,
+    file: FileOption = None,
+    param: ParamOption = None,
+    params_file: ParamsFileOption = None,
+    env: EnvOption = None,
     stub: Annotated[
         list[str] | None, typer.Option("--stub", metavar="TASK=JSON", help="Outputs of a task; may be repeated.")
     ] = None,
