@@ -79,6 +79,8 @@ _COUNTS = map_of({"total": INT, "succeeded": INT, "failed": INT})
 _HTTP_OUTPUT: Mapping[str, Type] = {"status": INT, "headers": MAP, "json": ANY, "text": STRING}
 _NO_TASK = Refusal("FLOW303", "no task `{key}`")
 _WITH_OUTPUT = frozenset({"until", "undo"})
+_OF_ITS_OWN = _WITH_OUTPUT | {"where"}
+"""Stages of a task in which other names hold than in its body."""
 _DECLARE = "declare it in the task's `outputs`"
 
 _WHERE: Mapping[str, str] = {
@@ -87,8 +89,8 @@ _WHERE: Mapping[str, str] = {
     "tasks": "`tasks` is there in tasks that come after them, in hooks and in `outputs`",
     "task": "`task` is there in the task itself",
     "item": "`item` is there in a task with `fan_out`, but not in its `if`",
-    "item_index": "`item_index` is there in a task with `fan_out`, but not in its `if`",
-    "item_key": "`item_key` is there in a task with `fan_out`, but not in its `if`",
+    "item_index": "`item_index` is there in a task with `fan_out`, but not in its `if` and its `where`",
+    "item_key": "`item_key` is there in a task with `fan_out`, but not in its `if` and its `where`",
 }
 
 
@@ -114,7 +116,8 @@ class Scope:
     def roots(self, reader: Reader, field: str) -> Mapping[str, Type]:
         """The names at a place, those that exist elsewhere included as refusals that say where."""
         own = reader.task if reader.item or reader.stage in _WITH_OUTPUT or reader.kind == "trigger" else ""
-        key = (reader.kind, reader.hook, reader.stage in _WITH_OUTPUT, reader.item, reader.secret, own, field)
+        stage = reader.stage if reader.stage in _OF_ITS_OWN else ""
+        key = (reader.kind, reader.hook, stage, reader.item, reader.secret, own, field)
         found = self._roots.get(key)
         if found is None:
             found = self._roots[key] = self._roots_of(reader, field)
@@ -142,7 +145,11 @@ class Scope:
         if reader.stage in _WITH_OUTPUT and task is not None:
             own["output"] = self.output(task, reader.hook, reader.task)
         here["task"] = map_of(own)
-        if reader.item:
+        if reader.stage == "where":  # looks at the items before they are put into batches and counted
+            item = self.item(reader.hook, reader.task)
+            is_batch = task is not None and task.fan_out is not None and task.fan_out.batch > 1
+            here["item"] = item.items or ANY if is_batch else item
+        elif reader.item:
             here["item"] = self.item(reader.hook, reader.task)
             here["item_index"] = INT
             here["item_key"] = STRING

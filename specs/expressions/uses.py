@@ -29,7 +29,8 @@ class Reader:
         kind: `task`, `hook`, `outputs`, `trigger`, `env` (of the flow), `key` (of runs), `connector`, `notify`.
         task: id of the task or hook task, name of the trigger.
         hook: the kind of hook.
-        stage: of a task: `if` before it is decided, `items` when it is, `until` after an attempt, `undo` when all is lost.
+        stage: of a task: `if` before it is decided, `items` when it is, `where` for each item of these, `until` after an
+            attempt, `undo` when all is lost.
         item: whether `item` and its like are there.
         secret: whether secrets may be read.
     """
@@ -37,7 +38,7 @@ class Reader:
     kind: Literal["task", "hook", "outputs", "trigger", "env", "key", "connector", "notify"]
     task: str = ""
     hook: str = ""
-    stage: Literal["if", "items", "body", "until", "undo"] = "body"
+    stage: Literal["if", "items", "where", "body", "until", "undo"] = "body"
     item: bool = False
     secret: bool = False
 
@@ -124,7 +125,7 @@ def _fan_out(path: Path, task: TaskSpec, reader: Reader) -> Iterator[Use]:
         yield from _list_or_bare((*path, "matrix", axis), values, before, f"matrix.{axis}")
     yield from _values((*path, "exclude"), fan_out.exclude, before, "exclude", "any")
     yield from _values((*path, "include"), fan_out.include, before, "include", "any")
-    yield from _condition((*path, "where"), fan_out.where, within, "where")
+    yield from _condition((*path, "where"), fan_out.where, replace(within, stage="where"), "where")
     yield from _bare((*path, "key"), fan_out.key, within, "key", "scalar")
 
 

@@ -125,6 +125,18 @@ def test_an_item_has_the_type_of_the_elements(fan_out: str, value: str) -> None:
     assert [code for code in codes(each(fan_out, value)) if code in ("FLOW304", "FLOW314")]
 
 
+def test_where_looks_at_items_before_they_are_put_into_batches() -> None:
+    names = each("items: params.files, batch: 2, where: WHERE", "item | length")
+    assert codes(names.replace("WHERE", "item != ''")) == []
+    assert [one.code for one in found(names.replace("WHERE", "item == 3"), "FLOW313")] == ["FLOW313"]
+
+
+@pytest.mark.parametrize("name", ["item_index", "item_key"])
+def test_where_knows_no_place_of_an_item_in_the_list(name: str) -> None:
+    text = each(f"items: params.files, where: {name} != 1", "item")
+    assert marked(only(text, "FLOW309")) == name
+
+
 @pytest.mark.parametrize("items", ["params.n", "params.name", "params.table", "tasks.load.output.count"])
 def test_a_fan_out_is_over_a_list(items: str) -> None:
     assert marked(only(each(f"items: {items}", "item"), "FLOW340")) == items
