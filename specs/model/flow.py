@@ -104,6 +104,9 @@ class HooksSpec(Part):
     complete: dict[Id, TaskSpec] = Field(default_factory=dict)
 
 
+# `model_construct`, in defaults: calling a class would build its validator, and with that of hooks the one of tasks
+
+
 class FlowSpec(Part):
     """A flow after inheritance and includes. `defaults`, `templates` and `include` are used up before this model."""
 
@@ -116,7 +119,7 @@ class FlowSpec(Part):
     host_env: list[EnvironmentName] = Field(default_factory=list)
     secrets: dict[SecretId, SecretSpec] = Field(default_factory=dict)
     triggers: dict[Name, TriggerSpec] = Field(default_factory=dict)
-    concurrency: ConcurrencySpec = ConcurrencySpec()
+    concurrency: ConcurrencySpec = ConcurrencySpec.model_construct()
     pools: dict[Name, PoolSpec] = Field(default_factory=dict)
     priority: Priority = "normal"
     dedup: DedupSpec | None = None
@@ -125,8 +128,8 @@ class FlowSpec(Part):
     sla: SlaSpec | None = None
     timeout: Duration | None = None
     when_failed: Literal["continue", "drain", "cancel"] = "continue"
-    limits: LimitsSpec = LimitsSpec()
+    limits: LimitsSpec = LimitsSpec.model_construct()
     connectors: dict[Name, ConnectorSpec] = Field(default_factory=dict)
     tasks: Annotated[dict[Id, TaskSpec], Field(min_length=1)]
-    hooks: HooksSpec = HooksSpec()
+    hooks: HooksSpec = HooksSpec.model_construct()
     outputs: dict[Id, Value] = Field(default_factory=dict)

@@ -22,7 +22,8 @@ ValueType = Literal[
 class Part(BaseModel):
     """Base of every map of the language: frozen, strict, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # a validator is built where a map is first checked by itself, which most never are: the flow's own holds them all
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class ParamSpec(Part):
