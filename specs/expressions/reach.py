@@ -181,9 +181,25 @@ class Reach:
         if not edges:
             return needed
         if spec.join in ("all", "any"):
-            return needed | self._least([self._presence_of_edge(link) for link in edges])
+            return needed | self._least(self._presences(edges))
         # strict, or a number: any that is missing may take this one with it
         return needed | (own if any(self._presence_of_edge(link) for link in edges) else 0)
+
+    def _presences(self, edges: Sequence[Link]) -> list[int]:
+        """For each edge, facts that say that not all of `edges` are off. Where the handlers of a task, theirs, and so on
+        are waited for with it, it is enough that the task is part of the run: one of them has then succeeded."""
+        ends = {link.upstream for link in edges if link.kind in ("after", "after_end")}
+        handlers = self.graph.handlers
+        missing = [task for task in ends if not ends.issuperset(handlers.get(task, ()))]
+        apart = set(missing)
+        while missing:
+            for link in self.graph.edges_of(missing.pop()):
+                if link.kind == "after_failure" and link.upstream in ends and link.upstream not in apart:
+                    apart.add(link.upstream)
+                    missing.append(link.upstream)
+        return [
+            self._presence_of_edge(link) if link.upstream in apart else self._presence[link.upstream] for link in edges
+        ]
 
     def _least(self, each: Sequence[int]) -> int:
         """One of these is enough: the smallest, or what a branch needs all of whose arms are among them."""

@@ -27,3 +27,23 @@ def test_an_arm_of_each_of_two_branches_is_not_every_arm_of_one() -> None:
 def test_every_arm_of_one_branch_is_enough() -> None:
     whole = FLOW.format(first="third").replace("then: [second]", "then: [second, third]")
     assert found(whole, "FLOW331") == []
+
+
+FALLBACKS = """
+tasks:
+  first: {{run: echo, outputs: {{n: {{type: int}}}}}}
+  second: {{after_failure: [first], recovers: true, run: echo}}
+  third: {{after_failure: [second], recovers: true, run: echo}}
+  join: {{after: [{edges}], set: {{n: 1}}}}
+outputs: {{n: "${{{{ tasks.join.output.n }}}}"}}
+"""
+
+
+def test_a_join_of_a_task_and_all_its_fallbacks_is_there_when_the_run_has_succeeded() -> None:
+    assert found(FALLBACKS.format(edges="first, second, third"), "FLOW331") == []
+
+
+def test_a_join_that_leaves_a_fallback_out_goes_when_that_one_made_the_failure_good() -> None:
+    assert len(found(FALLBACKS.format(edges="first, second"), "FLOW331")) == 1
+    assert len(found(FALLBACKS.format(edges="first, third"), "FLOW331")) == 1
+    assert len(found(FALLBACKS.format(edges="first"), "FLOW331")) == 1
