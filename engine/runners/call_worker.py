@@ -26,6 +26,8 @@ import typing
 _LENGTH = struct.Struct(">I")
 _PID = os.getpid()
 _STOPPED = False
+_UNKNOWN = -1
+"""In place of when a module was changed: no file has this time."""
 
 
 _Received: typing.TypeAlias = tuple[dict[str, typing.Any], list[int]]
@@ -49,22 +51,26 @@ def main() -> None:
     while received is not None:
         if _has_changed(seen):
             _restart(end, root, received, first_environment)
+        began = time.time_ns()
         _send(end, _serve(*received))
         if _STOPPED:
             os.kill(os.getpid(), signal.SIGTERM)
-        _remember(seen, root)
+        _remember(seen, root, began)
         received = _receive(end)
 
 
 # --- modules that were edited since they were imported ------------------------------------------------------------------
 
 
-def _remember(seen: dict[str, int], root: str) -> None:
+def _remember(seen: dict[str, int], root: str, began: int) -> None:
+    """Note when each module of the project that was imported in this call had been changed. One that has changed since
+    the call began may have been imported before that: it counts as edited."""
     inside = os.path.join(root, "")  # noqa: PTH118 - with its last slash
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
         if isinstance(path, str) and path.startswith(inside) and path not in seen:
-            seen[path] = _changed_at(path)
+            changed = _changed_at(path)
+            seen[path] = changed if changed < began else _UNKNOWN
 
 
 def _has_changed(seen: dict[str, int]) -> bool:
