@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowctl.files import Discovery, ProjectFiles
 from flowctl.reading import absolute
-from specs.check import Checked, FileProblem, check_file, check_text
+from specs.check import Begun, Checked, FileProblem, begin_file, check_text
 from specs.diagnostics import Diagnostic, Severity, Source
 from specs.facts import FlowFacts, facts_of
 from specs.files import inside
@@ -19,10 +20,14 @@ from specs.project import Project, check_project
 from specs.verdict import project_verdict
 
 if TYPE_CHECKING:
-    from specs.context import Catalogue, Rule
+    from specs.context import Catalogue, FlowContext, Rule
     from specs.source import Limits
 
 UNREADABLE = "FLOW131"
+MOST_AT_ONCE = 100
+MOST_CHARACTERS_AT_ONCE = 1 << 18
+"""How much is read before it is checked: enough that a tool is started seldom, little enough that memory stays small."""
+
 _Key = tuple[str, int, int, str, str]
 
 
@@ -36,6 +41,7 @@ class CheckOptions:
         policy: what findings weigh.
         now: the instant of the check.
         more_rules: rules besides those of the language.
+        prepare: told of flows before rules look at them, many at a time.
     """
 
     catalogue: Catalogue
@@ -43,6 +49,7 @@ class CheckOptions:
     policy: Policy
     now: datetime | None = None
     more_rules: tuple[Rule, ...] = ()
+    prepare: Callable[[Sequence[FlowContext]], None] | None = None
 
 
 @dataclass
@@ -67,22 +74,14 @@ class Findings:
 
 
 def check_files(found: Discovery, options: CheckOptions) -> Iterator[tuple[str, tuple[Diagnostic, ...]]]:
-    """Files with what was found in them, file by file, so that a long check shows its first findings at once.
+    """Files with what was found in them, a few files at a time, so that a long check shows its first findings soon.
 
     What is found between files comes last, with the file it is in.
     """
     files = ProjectFiles(found.named, found=found.files, most=options.limits.file_bytes)
     projects: dict[str, _ProjectCheck] = {}
-    for path in found.files:
-        checked = check_file(
-            path.as_posix(),
-            files,
-            catalogue=options.catalogue,
-            limits=options.limits,
-            policy=options.policy,
-            now=options.now,
-            more_rules=options.more_rules,
-        )
+    for begun in _begun(found.files, files, options):
+        checked = begun.finish()
         projects.setdefault(checked.root, _ProjectCheck(checked.root)).take(checked)
         yield checked.name, checked.diagnostics
     for project in projects.values():
@@ -107,6 +106,35 @@ def check_stream(data: bytes, name: str, options: CheckOptions) -> Iterator[tupl
     alone = _ProjectCheck(checked.root)
     alone.take(checked)
     yield name, alone.findings(Discovery(()), files, options.policy)
+
+
+def _begun(paths: Sequence[Path], files: ProjectFiles, options: CheckOptions) -> Iterator[Begun]:
+    """Files that are ready for rules, in their order."""
+    waiting: deque[Begun] = deque()
+    size = 0
+    for path in paths:
+        begun = begin_file(
+            path.as_posix(),
+            files,
+            catalogue=options.catalogue,
+            limits=options.limits,
+            policy=options.policy,
+            now=options.now,
+            more_rules=options.more_rules,
+        )
+        waiting.append(begun)
+        size += begun.size
+        if len(waiting) >= MOST_AT_ONCE or size >= MOST_CHARACTERS_AT_ONCE:
+            yield from _prepared(waiting, options)
+            size = 0
+    yield from _prepared(waiting, options)
+
+
+def _prepared(waiting: deque[Begun], options: CheckOptions) -> Iterator[Begun]:
+    if options.prepare is not None:
+        options.prepare([context for begun in waiting for context in begun.contexts])
+    while waiting:
+        yield waiting.popleft()  # what was checked is not kept
 
 
 @dataclass

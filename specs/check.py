@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,7 +22,7 @@ from specs.structure import Structure, check_structure
 from specs.suggest import nearest
 from specs.verdict import verdict
 
-__all__ = ["Checked", "FileProblem", "Files", "check_file", "check_text", "flow_name"]
+__all__ = ["Begun", "Checked", "FileProblem", "Files", "begin_file", "check_file", "check_text", "flow_name"]
 
 MOST_FILES = 2000
 """Files of one check; a project whose flow reaches more is refused at the call that passes it."""
@@ -58,6 +58,21 @@ class Checked:
         return not has_errors(self.diagnostics)
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A file that was read with all it calls, and that no rule has looked at.
+
+    Attributes:
+        contexts: what rules will see, sub-flows before those that call them.
+        size: characters of everything that was read.
+        finish: runs the rules; to be called once.
+    """
+
+    contexts: tuple[FlowContext, ...]
+    size: int
+    finish: Callable[[], Checked] = field(repr=False)
+
+
 def check_file(
     path: str,
     files: Files,
@@ -70,23 +85,31 @@ def check_file(
     more_rules: tuple[Rule, ...] = (),
 ) -> Checked:
     """Check the flow at `path`. A file that cannot be read is a finding (FLOW131), not an exception."""
+    policy = policy.changed(enable=opt_in)
+    return begin_file(
+        path, files, catalogue=catalogue, limits=limits, now=now, policy=policy, more_rules=more_rules
+    ).finish()
+
+
+def begin_file(
+    path: str,
+    files: Files,
+    *,
+    catalogue: Catalogue | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    now: datetime | None = None,
+    policy: Policy = AS_WRITTEN,
+    more_rules: tuple[Rule, ...] = (),
+) -> Begun:
+    """The first half of `check_file`, for who has something to do for many flows at once before rules run."""
     try:
         data = files.read(path)
     except FileProblem as problem:
         source = Source(path, "")
         found = _at_top(source, "FLOW131", f"`{shortened(path, 80)}` cannot be read: {problem.message}")
-        return Checked(path, _root(path, files), source, None, None, (found,), {}, {})
-    return check_text(
-        data,
-        path,
-        files,
-        catalogue=catalogue,
-        limits=limits,
-        opt_in=opt_in,
-        now=now,
-        policy=policy,
-        more_rules=more_rules,
-    )
+        unread = Checked(path, _root(path, files), source, None, None, (found,), {}, {})
+        return Begun((), 0, lambda: unread)
+    return _Project(_root(path, files), files, catalogue, limits, policy, now, more_rules).begin(data, path)
 
 
 def check_text(
@@ -108,8 +131,7 @@ def check_text(
     `more_rules` are the caller's own, such as those that run tools on scripts.
     """
     project = _Project(_root(name, files), files, catalogue, limits, policy.changed(enable=opt_in), now, more_rules)
-    with without_collection():
-        return project.check(data, name)
+    return project.begin(data, name).finish()
 
 
 def flow_name(checked: Checked | FlowContext) -> str:
@@ -158,13 +180,24 @@ class _Project:
         self._loaded: dict[str, _Loaded] = {}
         self._checked: dict[str, Checked] = {}
 
-    def check(self, data: bytes, name: str) -> Checked:
-        """Check the file and, before it, all it calls."""
+    def begin(self, data: bytes, name: str) -> Begun:
+        """Read all that the file reaches."""
         own = beside("", name)
-        self._loaded[own] = self._load(data, name)
-        self._load_called(self._loaded[own])
-        for path, cycling in self._callees_first(own):
-            self._checked[path] = self._run_rules(path, self._loaded[path], cycling)
+        with without_collection():
+            self._loaded[own] = self._load(data, name)
+            self._load_called(self._loaded[own])
+        order = list(self._callees_first(own))
+        contexts = (self._loaded[path].context for path, _ in order)
+        size = sum(len(loaded.reading.source.text) for loaded in self._loaded.values())
+        return Begun(
+            tuple(context for context in contexts if context is not None), size, lambda: self._finish(own, order)
+        )
+
+    def _finish(self, own: str, order: Sequence[tuple[str, frozenset[str]]]) -> Checked:
+        """Check the file and, before it, all it calls."""
+        with without_collection():
+            for path, cycling in order:
+                self._checked[path] = self._run_rules(path, self._loaded[path], cycling)
         return self._checked[own]
 
     # --- reading ---

@@ -74,7 +74,7 @@ def validate_command(
     Exits with 0 if nothing was found, 1 for errors, 2 if a file cannot be read. With --fix --diff, 1 if there is
     something to fix, too.
     """
-    frame = frame_of(ctx)
+    frame = frame_of(ctx).about(*(paths or []))
     if problem_matcher:
         frame.put(MATCHER.read_text(encoding="utf-8").rstrip())
         return Exit.SUCCESS
@@ -143,6 +143,7 @@ def _options(frame: Frame, scripts: ScriptChecks | None, *, enable: list[str], d
         policy=policy if scripts is not None else policy.changed(disable=OF_SCRIPTS),
         now=SystemClock().now(),
         more_rules=scripts.rules if scripts is not None else (),
+        prepare=scripts.prepare if scripts is not None else None,
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from flowctl.scripts.linters import Remark, ruff, shellcheck
-from flowctl.scripts.syntax import Problem, is_plain, problems
+from flowctl.scripts.syntax import Problem, are_sound, is_plain, problems
 from flowctl.scripts.tools import ToolFailed, find_tool
 from specs.context import FlowContext, Rule
 from specs.diagnostics import Diagnostic, Severity
@@ -39,13 +40,49 @@ class ScriptChecks:
         """What a user may want to know about the tools, each once: which are missing, what they did not look at."""
         return tuple(self._told)
 
+    # --- many flows at once ---------------------------------------------------------------------------------------------
+
+    def prepare(self, contexts: Sequence[FlowContext]) -> None:
+        """Look at the scripts of many flows with few calls of the tools; the rules then know the answers. What the rules
+        say does not depend on this."""
+        try:
+            self._look_at(contexts)
+        except Exception:  # noqa: BLE001 - the rule of the flow in question meets it again, and what it meets is told (FLOW901)
+            return
+
+    def _look_at(self, contexts: Sequence[FlowContext]) -> None:
+        for language in ("sh", "bash"):
+            flows = [list(_texts(language, context.scripts)) for context in contexts]
+            with suppress(ToolFailed):  # of one flow, each by itself, it may be able to tell
+                self._parse_together(language, [texts for texts in flows if any(not is_plain(text) for text in texts)])
+        scripts = [script for context in contexts for script in context.scripts]
+        self._lint("shellcheck", self._to_shellcheck(scripts), shellcheck)
+        self._lint("ruff", [script for script in scripts if script.language == "python"], _ruff)
+
+    def _parse_together(self, language: str, flows: list[list[str]]) -> None:
+        """Parse the scripts of flows; where one of them is broken, in halves, down to the flow that has it."""
+        program = self._tool(language) if flows else None
+        if program is None:
+            return
+        waiting = [flows]
+        while waiting:
+            part = waiting.pop()
+            texts = [text for flow in part for text in flow]
+            if len(part) == 1:
+                self._parse(language, texts)
+            elif are_sound(language, program, texts, self._environ):
+                self._problems.update({(language, text): None for text in texts})
+            else:
+                middle = len(part) // 2
+                waiting += [part[middle:], part[:middle]]
+
     # --- FLOW701 ------------------------------------------------------------------------------------------------------
 
     def syntax(self, context: FlowContext) -> Iterator[Diagnostic]:
         """A script for a shell is one."""
         scripts = [script for script in context.scripts if script.language in ("sh", "bash")]
         for language in ("sh", "bash"):
-            self._parse(language, [script.text for script in scripts if script.language == language])
+            self._parse(language, list(_texts(language, scripts)))
         yield from each_once(self._refused(scripts))
 
     def _parse(self, language: str, texts: list[str]) -> None:
@@ -70,26 +107,24 @@ class ScriptChecks:
 
     def linted_shell(self, context: FlowContext) -> Iterator[Diagnostic]:
         """shellcheck has nothing to say about a script for a shell."""
-        scripts = [
-            script
-            for script in context.scripts
-            if script.language in ("sh", "bash")
-            and self._problems.get((script.language, script.text)) is None
-            and ("$" in script.text or not is_plain(script.text))
-        ]
+        scripts = self._to_shellcheck(context.scripts)
         self._lint("shellcheck", scripts, shellcheck)
         yield from each_once(self._remarked(scripts, "FLOW702", "shellcheck"))
 
     def linted_python(self, context: FlowContext) -> Iterator[Diagnostic]:
         """ruff has nothing to say about a script for Python."""
         scripts = [script for script in context.scripts if script.language == "python"]
-
-        def asked(program: str, texts: list[tuple[str, str]], environ: Mapping[str, str]) -> _Remarks:
-            found = ruff(program, [text for _, text in texts], environ)
-            return {("python", text): remarks for text, remarks in found.items()}
-
-        self._lint("ruff", scripts, asked)
+        self._lint("ruff", scripts, _ruff)
         yield from each_once(self._remarked(scripts, "FLOW704", "ruff"))
+
+    def _to_shellcheck(self, scripts: Iterable[Script]) -> list[Script]:
+        return [
+            script
+            for script in scripts
+            if script.language in ("sh", "bash")
+            and self._problems.get((script.language, script.text)) is None
+            and ("$" in script.text or not is_plain(script.text))
+        ]
 
     def _lint(self, name: str, scripts: list[Script], linter: _Linter) -> None:
         marks = dict.fromkeys((str(script.language), script.text) for script in scripts)
@@ -103,13 +138,13 @@ class ScriptChecks:
         if len(new) > self._left[name]:
             self._tell(f"`{name}` looked at the first {MOST_LINTED} scripts only")
         new = new[: self._left[name]]
-        self._left[name] -= len(new)
         found: _Remarks = {}
         if new:
             try:
                 found = linter(program, new, self._environ)
             except ToolFailed as failed:
                 self._tell(f"`{name}` did not look at scripts: {failed}")
+        self._left[name] -= len(new)
         self._remarks.update({mark: found.get(mark, []) for mark in new})
 
     def _remarked(self, scripts: list[Script], code: str, name: str) -> Iterator[Diagnostic]:
@@ -134,6 +169,15 @@ class ScriptChecks:
 
 _Remarks = dict[tuple[str, str], list[Remark]]
 _Linter = Callable[[str, list[tuple[str, str]], Mapping[str, str]], _Remarks]
+
+
+def _texts(language: str, scripts: Iterable[Script]) -> Iterator[str]:
+    return (script.text for script in scripts if script.language == language)
+
+
+def _ruff(program: str, texts: list[tuple[str, str]], environ: Mapping[str, str]) -> _Remarks:
+    found = ruff(program, [text for _, text in texts], environ)
+    return {("python", text): remarks for text, remarks in found.items()}
 
 
 def _line(script: Script, number: int) -> tuple[int, int]:

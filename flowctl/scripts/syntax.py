@@ -50,6 +50,13 @@ def problems(language: str, program: str, scripts: Sequence[str], environ: Mappi
     return _search(doubtful, refusal)
 
 
+def are_sound(language: str, program: str, scripts: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether nothing is wrong with scripts, as far as one call of the shell tells: no means perhaps. Raises `ToolFailed`."""
+    doubtful = [script for script in dict.fromkeys(scripts) if not is_plain(script)]
+    text = "".join(map(_closed_off, doubtful))
+    return not doubtful or ask((program, *_ARGV[language]), environ, text=text).exit_code == 0
+
+
 def is_plain(script: str) -> bool:
     """Whether a script is nothing but simple commands, in which a shell finds nothing wrong."""
     return _PLAIN.fullmatch(script) is not None and _RESERVED.search(script) is None
@@ -85,4 +92,4 @@ def _read(said: str) -> Problem:
     return Problem(int(match[1]), text[:1].lower() + text[1:])
 
 
-__all__ = ["MOST_BROKEN", "Problem", "ToolFailed", "is_plain", "problems"]
+__all__ = ["MOST_BROKEN", "Problem", "ToolFailed", "are_sound", "is_plain", "problems"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -187,3 +188,77 @@ def test_scripts_can_be_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "FLOW701" in capsys.readouterr().out
     assert main(["validate", "--concise", "--no-scripts", str(flow)]) == 0
     assert capsys.readouterr().out == ""
+
+
+# --- many flows at once -----------------------------------------------------------------------------------------------
+
+
+def flow_of(scripts: list[tuple[str, str]]) -> str:
+    tasks = (f"  t{n}: {{run: {json.dumps(text)}, shell: {shell}}}\n" for n, (shell, text) in enumerate(scripts))
+    return "tasks:\n" + "".join(tasks)
+
+
+def told(texts: list[str], checks: ScriptChecks) -> list[list[Diagnostic]]:
+    return [checked(text, checks) for text in texts]
+
+
+def prepared(texts: list[str], environ: dict[str, str]) -> ScriptChecks:
+    checks = ScriptChecks(environ)
+    contexts = [check_text(f"version: 1\n{text}".encode(), "flow.yaml", None).context for text in texts]
+    checks.prepare([context for context in contexts if context is not None])
+    return checks
+
+
+SCRIPTS = st.tuples(st.sampled_from(["sh", "bash"]), st.sampled_from([*SOUND[:1], *SOUND[2:10], *BROKEN]))
+
+
+@given(st.lists(st.lists(SCRIPTS, min_size=1, max_size=3), min_size=1, max_size=5))
+@settings(max_examples=15, deadline=None)
+def test_flows_looked_at_together_are_told_the_same_as_alone(flows: list[list[tuple[str, str]]]) -> None:
+    texts = [flow_of(scripts) for scripts in flows]
+    together, alone = prepared(texts, ENVIRON), ScriptChecks(ENVIRON)
+    assert told(texts, together) == told(texts, alone)
+    assert together.notes == alone.notes
+
+
+def test_many_sound_flows_start_each_tool_once(tmp_path: Path) -> None:
+    log = tmp_path / "calls"
+    fake(tmp_path, "sh", f'echo sh >> {log}; exec /bin/sh "$@"')
+    fake(tmp_path, "ruff", f"echo ruff >> {log}; echo '[]'")
+    environ = fake(tmp_path, "shellcheck", f"echo shellcheck >> {log}; echo '{{\"comments\": []}}'")
+    texts = [flow_of([("sh", f'if a; then echo "{n}"; fi'), ("python", f"print({n})")]) for n in range(20)]
+    checks = prepared(texts, environ)
+    assert told(texts, checks) == [[]] * 20
+    assert sorted(log.read_text().split()) == ["ruff", "sh", "shellcheck"]
+
+
+def test_a_tool_that_fails_is_told_of_once_for_all_flows(tmp_path: Path) -> None:
+    environ = fake(tmp_path, "shellcheck", "echo nonsense")
+    texts = [flow_of([("sh", f'if a; then echo "{n}"; fi')]) for n in range(3)]
+    checks = prepared(texts, environ)
+    assert told(texts, checks) == [[], [], []]
+    assert checks.notes == ("`shellcheck` did not look at scripts: its answer cannot be read",)
+
+
+def test_an_answer_of_a_form_unheard_of_is_told_of_by_the_rule(tmp_path: Path) -> None:
+    environ = fake(tmp_path, "shellcheck", "echo '{\"comments\": [{}]}'")
+    texts = [flow_of([("sh", 'if a; then echo "b"; fi')])]
+    assert [one.code for one in told(texts, prepared(texts, environ))[0]] == ["FLOW901"]
+
+
+def test_a_broken_script_in_one_of_many_flows_is_found_with_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [flow_of([("sh", f'if a; then echo "{n}"; fi')]) for n in range(64)]
+    texts[40] = flow_of([("sh", "if a; then")])
+    asked: list[str] = []
+
+    def counting(argv: tuple[str, ...], environ: dict[str, str], *, text: str) -> object:
+        asked.append(text)
+        return ask(argv, environ, text=text)
+
+    monkeypatch.setattr("flowctl.scripts.syntax.ask", counting)
+    checks = prepared(texts, {"PATH": "/usr/bin:/bin"})
+    found = [
+        number for number, findings in enumerate(told(texts, checks)) if any(f.code == "FLOW701" for f in findings)
+    ]
+    assert found == [40]
+    assert len(asked) <= 14  # all, two halves at each of six levels, and the flow itself
