@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -45,7 +46,7 @@ def _dispatch(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     from flowctl.settings import environment
 
-    gc.set_threshold(COLLECT_AFTER, 20, 20)
+    _collect_seldom()
     completing = COMPLETE_VARIABLE in environment()
     if not arguments and not completing:
         sys.stderr.write(_help() + "\n")
@@ -61,6 +62,12 @@ def _run(arguments: list[str]) -> int:
     # Not `group.main`: it would answer a broken pipe and an interrupt in its own way.
     with group.make_context(PROGRAM, list(arguments)) as context:
         return int(group.invoke(context) or 0)
+
+
+def _collect_seldom() -> None:
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
+    # Python's last look, after everything is done, would go through all that was ever imported
+    atexit.register(gc.freeze)
 
 
 def _help() -> str:
