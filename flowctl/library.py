@@ -20,7 +20,7 @@ from flowctl.history import StoredPlans, events_of, existing_store, find_run
 from flowctl.records import event_object, run_object, summary_object
 from flowctl.results import RunResult, result_of
 from flowctl.running import Request, prepare, require_secrets, run_in_foreground
-from flowctl.settings import environment, load_settings
+from flowctl.settings import Settings, environment, load_settings
 from flowctl.terminal.progress import SilentView
 from flowctl.workspace import Workspace
 from specs.diagnostics import Diagnostic, Severity
@@ -47,7 +47,7 @@ def check(path: PathLike) -> list[Diagnostic]:
 
     A file that cannot be read is a finding (FLOW131), not an exception.
     """
-    return list(_workspace().check(_named(path)).diagnostics)
+    return list(_workspace(Path(path)).check(_named(path)).diagnostics)
 
 
 def load(path: PathLike) -> Flow:
@@ -56,7 +56,7 @@ def load(path: PathLike) -> Flow:
     Raises:
         InvalidFlow: it has errors, which `diagnostics` holds, or asks for what this engine does not honour yet.
     """
-    workspace = _workspace()
+    workspace = _workspace(Path(path))
     checked = workspace.check(_named(path))
     return Flow(Path(path), checked, workspace.compile_checked(checked))
 
@@ -110,7 +110,7 @@ class Flow:
         """
         from flowctl.foreseeing import foresee
 
-        return foresee(_workspace(), self._checked, folder=Path.cwd(), texts={}, values=params or {})
+        return foresee(_workspace(self.path), self._checked, folder=Path.cwd(), texts={}, values=params or {})
 
     def graph(self) -> nx.DiGraph[Vertex]:
         """The flow as a graph of `networkx`, for questions of your own: a start and an end vertex for each task, edges
@@ -141,8 +141,8 @@ class Flow:
             SecretUnavailable: a secret cannot be resolved; nothing was started.
             StoreError: the store cannot be used.
         """
-        variables = _variables(env or {})
-        workspace = _workspace(variables)
+        variables = _variables(self.path, env or {})
+        workspace = _workspace(self.path, variables)
         submission = prepare(self._plan, Request(Path.cwd(), values=params or {}, env=variables), workspace.environ)
         require_secrets(self._plan, workspace.environ)
         with workspace.store(create=True) as store:
@@ -203,10 +203,13 @@ class StoreView:
 # --- steps --------------------------------------------------------------------------------------------------------------
 
 
-def _workspace(variables: Mapping[str, str] | None = None) -> Workspace:
+def _workspace(flow: Path, variables: Mapping[str, str] | None = None) -> Workspace:
     environ = environment()
-    settings = load_settings(folder=Path.cwd(), environ=environ, flags={})
-    return Workspace(settings, {**(variables or {}), **environ})
+    return Workspace(_settings(flow), {**(variables or {}), **environ})
+
+
+def _settings(flow: Path) -> Settings:
+    return load_settings(folder=Path.cwd(), environ=environment(), flags={}, named=flow)
 
 
 def _named(path: PathLike) -> str:
@@ -215,9 +218,9 @@ def _named(path: PathLike) -> str:
     return text if "/" in text else f"./{text}"
 
 
-def _variables(env: Mapping[str, str]) -> Mapping[str, str]:
+def _variables(flow: Path, env: Mapping[str, str]) -> Mapping[str, str]:
     from flowctl.cli.params import given_environment
 
     environ = environment()
-    files = load_settings(folder=Path.cwd(), environ=environ, flags={}).env_files
+    files = _settings(flow).env_files
     return given_environment([f"{name}={value}" for name, value in env.items()], files=files, environ=environ)

@@ -85,15 +85,23 @@ def environment() -> Mapping[str, str]:
 
 
 def load_settings(
-    *, folder: Path, environ: Mapping[str, str], flags: Mapping[str, str], config: Path | None = None
+    *,
+    folder: Path,
+    environ: Mapping[str, str],
+    flags: Mapping[str, str],
+    config: Path | None = None,
+    named: Path | None = None,
 ) -> Settings:
     """The settings for somebody who stands in `folder`. Raises `BadSettings`.
 
     `flags` has texts by key, like variables do. `config` is read instead of the nearest `flowctl.yaml`, and must exist.
+    Who stands in no project works in that of `named`, the flow or folder named first.
     """
     folders = user_folders(environ)
-    named = config or (Path(environ["FLOWCTL_CONFIG"]) if environ.get("FLOWCTL_CONFIG") else None)
-    project_file = folder / named if named else find_upward(folder, PROJECT_FILE)
+    given = config or (Path(environ["FLOWCTL_CONFIG"]) if environ.get("FLOWCTL_CONFIG") else None)
+    project_file = folder / given if given else find_upward(folder, PROJECT_FILE)
+    if project_file is None and named is not None:
+        project_file = find_upward(Path(os.path.normpath(folder / named)), PROJECT_FILE)
     found: dict[str, Any] = {}
     origins: dict[str, str] = {}
     diagnostics: list[Diagnostic] = []

@@ -68,7 +68,7 @@ def test_command(
 
     Exits with 0 if all hold, 1 if one does not, 2 if a test file or its flow cannot be used.
     """
-    frame = frame_of(ctx)
+    frame = frame_of(ctx).about(*(paths or []))
     if least is not None and not with_coverage:
         raise UsageProblem("`--min` asks for `--coverage`", hint="give both, or neither")
     shape = _shape(frame, form)

@@ -60,7 +60,7 @@ def fmt_command(
     Comments stay, and so does what a flow means. A file that cannot be read as YAML is left alone, and the exit code
     is 2.
     """
-    frame = frame_of(ctx)
+    frame = frame_of(ctx).about(*(paths or []))
     given = paths or []
     outcome = Outcome()
     if "-" in given:

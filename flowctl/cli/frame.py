@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,7 @@ class Frame:
         environ: the environment the program was started with.
         color: `None` where the command line does not say.
         verbosity: how often `-v` was given.
+        named: the flow or folder that the command is about, where there is one.
         config: a settings file to use instead of the nearest `flowctl.yaml`.
         form: how data is printed.
     """
@@ -46,6 +47,7 @@ class Frame:
     verbosity: int = 0
     no_input: bool = False
     config: Path | None = None
+    named: Path | None = None
     form: OutputForm = OutputForm.TEXT
 
     @property
@@ -59,7 +61,15 @@ class Frame:
         from flowctl.settings import load_settings
 
         flags = {} if self.color is None else {"color": self.color.value}
-        return load_settings(folder=Path.cwd(), environ=self.environ, flags=flags, config=self.config)
+        return load_settings(
+            folder=Path.cwd(), environ=self.environ, flags=flags, config=self.config, named=self.named
+        )
+
+    def about(self, *named: str | None) -> Frame:
+        """This frame for a command about flows or folders named on the command line: who stands in no project works in
+        that of the first of them."""
+        first = next((Path(name) for name in named if name not in (None, "", "-")), None)
+        return replace(self, named=first)
 
     def look(self, stream: TextIO | None) -> Look:
         """Colours, width and characters for what goes to `stream`."""

@@ -63,7 +63,7 @@ def graph_command(
     expand: Annotated[bool, typer.Option("--expand", help="Draw what is inside of sub-flows, too.")] = False,
 ) -> int:
     """Draw a flow, or a run by the states of its tasks."""
-    frame = frame_of(ctx)
+    frame = frame_of(ctx).about(flow, file)
     chosen = _chosen_form(frame, form)
     if chosen is GraphForm.PNG and out is None and is_terminal(sys.stdout):
         raise UsageProblem(

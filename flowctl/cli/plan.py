@@ -30,7 +30,7 @@ def plan_command(
 
     Nothing is started. Required parameters may be missing: what depends on them is left open.
     """
-    frame = frame_of(ctx)
+    frame = frame_of(ctx).about(flow, file)
     workspace = Workspace(frame.settings, frame.environ)
     given = given_parameters(param or [], file=params_file)
     checked = workspace.check(named_flow(flow, file, command="plan"))

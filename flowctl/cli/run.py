@@ -53,7 +53,7 @@ def run_command(
 
     Exits with 0 if it succeeded, 1 if it failed, 2 if it could not be started, 124 if it timed out.
     """
-    frame = frame_of(ctx)
+    frame = frame_of(ctx).about(flow, file)
     files = [*frame.settings.env_files, *(env_file or [])]
     variables = given_environment(env or [], files=files, environ=frame.environ)
     environ = {**variables, **frame.environ}

@@ -77,7 +77,7 @@ def simulate_command(
     Outputs are invented from their declared types unless given. The same seed gives the same lines.
     Exits with 0 if the simulated run succeeded, 1 if it failed, 2 if it cannot be simulated.
     """
-    frame = frame_of(ctx)
+    frame = frame_of(ctx).about(flow, file)
     workspace = Workspace(frame.settings, frame.environ)
     checked = workspace.check(named_flow(flow, file, command="simulate"))
     plan = simulated_plan(checked)

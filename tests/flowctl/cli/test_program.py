@@ -248,3 +248,17 @@ def test_a_program_started_without_any_stream_keeps_its_files_whole(tmp_path: Pa
     code, listed = done.stdout.splitlines()
     assert code == "code 0"
     assert [run["state"] for run in json.loads(listed)["items"]] == ["succeeded"]
+
+
+def test_who_stands_in_no_project_works_in_that_of_the_flow_named_first(program: Program, tmp_path: Path) -> None:
+    project = tmp_path / "elsewhere"
+    (project / "flows").mkdir(parents=True)
+    (project / "flowctl.yaml").write_text("connectors: {paper: 'own_connectors:Paper'}\n")
+    (project / "flows" / "f.yaml").write_text("version: 1\ntasks: {a: {use: paper.write}}\n")
+    assert program("validate", "elsewhere/flows/f.yaml").returncode == 0
+    assert program("validate", "elsewhere").returncode == 0
+    assert program("graph", "elsewhere/flows/f.yaml").returncode == 0
+    (tmp_path / "flowctl.yaml").write_text("")
+    done = program("validate", "--concise", "elsewhere/flows/f.yaml")
+    assert done.returncode == 1
+    assert "FLOW222" in done.stdout
