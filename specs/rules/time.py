@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 from specs.context import FlowContext, Path, Rule
@@ -25,12 +26,10 @@ DEFAULT_JITTER = "full"
 MOST_COMPARED = 100_000
 """Pairs of an error and a `never` that are compared for one retry; no flow that people write comes near."""
 
-_PRESETS: dict[str, RetrySpec] = {
-    "webhook": RetrySpec.model_validate({"attempts": 6, "delays": ["0s", "30s", "5m", "15m", "1h"]}),
-    "exponential": RetrySpec.model_validate(
-        {"attempts": 4, "delay": "30s", "backoff": 2, "max_delay": "1h", "jitter": "20%"}
-    ),
-    "fixed": RetrySpec.model_validate({"attempts": 4, "delay": "30s", "backoff": 1, "jitter": "none"}),
+_PRESETS: dict[str, dict[str, object]] = {
+    "webhook": {"attempts": 6, "delays": ["0s", "30s", "5m", "15m", "1h"]},
+    "exponential": {"attempts": 4, "delay": "30s", "backoff": 2, "max_delay": "1h", "jitter": "20%"},
+    "fixed": {"attempts": 4, "delay": "30s", "backoff": 1, "jitter": "none"},
 }
 _ONLY_BETWEEN_ATTEMPTS = ("delays", "delay", "backoff", "max_delay", "jitter", "budget", "retry_after")
 _OF_A_SINGLE_ATTEMPT = ("errors", "never", "rate_limit")  # these hold for lost and for refused attempts too
@@ -49,6 +48,11 @@ def _tasks(context: FlowContext, *keys: str) -> Iterator[_Task]:
     for graph in context.graphs:
         for task, spec in graph.having(*keys):
             yield _Task(task, (*graph.prefix, task), spec)
+
+
+@cache
+def _preset(name: str) -> RetrySpec:
+    return RetrySpec.model_validate(_PRESETS[name])
 
 
 def retries(context: FlowContext) -> Iterator[Diagnostic]:
@@ -132,14 +136,14 @@ def _delays(retry: RetrySpec) -> list[timedelta] | None:
     """Explicit delays: the written ones, or the preset's where no `delay` is written instead."""
     if retry.delays is not None or retry.delay is not None or retry.preset is None:
         return retry.delays
-    return _PRESETS[retry.preset].delays
+    return _preset(retry.preset).delays
 
 
 def _of(retry: RetrySpec, field: str, default: Any) -> Any:
     """A field as written, else as the preset has it, else `default`."""
     value = getattr(retry, field)
     if value is None and retry.preset is not None:
-        value = getattr(_PRESETS[retry.preset], field)
+        value = getattr(_preset(retry.preset), field)
     return default if value is None else value
 
 

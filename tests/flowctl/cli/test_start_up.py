@@ -39,5 +39,44 @@ def test_validate_loads_what_it_checks_with_and_nothing_else(tmp_path: Path) -> 
     assert not loaded(tmp_path, "validate") & HEAVY
 
 
+def test_validate_loads_no_templates_for_plain_names(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "version: 1\nparams: {x: {default: a}}\ntasks:\n  a: {run: 'echo $X', env: {X: '${{ params.x }}'}}\n"
+    )
+    assert not loaded(tmp_path, "validate", "a.yaml") & {*HEAVY, "jinja2"}
+
+
+def test_a_check_builds_one_validator_for_all_maps_of_a_flow() -> None:
+    probe = """
+from specs.check import check_text
+from specs.model.parts import Part
+assert check_text(b"version: 1\\ntasks: {a: {run: 'true'}}", "a.yaml", None).ok
+waiting, built = [Part], set()
+while waiting:
+    model = waiting.pop()
+    waiting += model.__subclasses__()
+    built |= {model.__name__} if model.__pydantic_complete__ else set()
+print(sorted(built - {"Part"}))
+"""
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout == "['FlowSpec']\n"
+
+
+def test_a_folder_starts_a_tool_for_many_files_at_once(tmp_path: Path) -> None:
+    log, tools = tmp_path / "calls", tmp_path / "bin"
+    tools.mkdir()
+    for name, body in (("sh", 'exec /bin/sh "$@"'), ("shellcheck", "echo '{\"comments\": []}'")):
+        (tools / name).write_text(f"#!/bin/sh\necho {name} >> {log}\n{body}\n")
+        (tools / name).chmod(0o755)
+    for number in range(30):
+        task = f"  a: {{run: 'if true; then echo \"{number}\"; fi'}}\n"
+        (tmp_path / f"f{number}.yaml").write_text(f"version: 1\ntasks:\n{task}")
+    env = {**os.environ, "FLOWCTL_HOME": str(tmp_path / "home"), "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "flowctl", "validate", "."]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(log.read_text().split()) == ["sh", "shellcheck"]
+
+
 def test_a_completion_script_needs_no_yaml(tmp_path: Path) -> None:
     assert not loaded(tmp_path, "completion", "bash") & {*HEAVY, "jinja2", "ruamel"}
