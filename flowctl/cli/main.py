@@ -15,7 +15,7 @@ from flowctl.version import VERSION
 
 COMPLETE_VARIABLE = "_FLOWCTL_COMPLETE"
 PROGRAM = "flowctl"
-COLLECT_AFTER = 50_000
+COLLECT_AFTER = 100_000
 """New objects between two looks for cyclic garbage. With Python's own 700 a small check looked a hundred times and found
 nothing but the classes it had just imported."""
 
@@ -44,9 +44,9 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    _collect_seldom()
     from flowctl.settings import environment
 
-    _collect_seldom()
     completing = COMPLETE_VARIABLE in environment()
     if not arguments and not completing:
         sys.stderr.write(_help() + "\n")
