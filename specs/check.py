@@ -131,7 +131,8 @@ def check_text(
     `more_rules` are the caller's own, such as those that run tools on scripts.
     """
     project = _Project(_root(name, files), files, catalogue, limits, policy.changed(enable=opt_in), now, more_rules)
-    return project.begin(data, name).finish()
+    with without_collection():
+        return project.begin(data, name).finish()
 
 
 def flow_name(checked: Checked | FlowContext) -> str:
