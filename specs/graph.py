@@ -109,6 +109,18 @@ class FlowGraph:
         return successors
 
     @cached_property
+    def misnamed(self) -> frozenset[str]:
+        """Tasks with an edge to a task that does not exist, and those behind them: what is upstream of them is not known."""
+        seen = {link.task for link in self.unknown if link.task in self.tasks}
+        waiting = list(seen)
+        while waiting:
+            for link in self.outgoing[waiting.pop()]:
+                if link.task not in seen:
+                    seen.add(link.task)
+                    waiting.append(link.task)
+        return frozenset(seen)
+
+    @cached_property
     def predecessors(self) -> list[list[int]]:
         """By vertex, the vertices that come before it."""
         predecessors: list[list[int]] = [[] for _ in self.successors]

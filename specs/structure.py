@@ -23,7 +23,7 @@ from specs.scalars import shortened, written_form
 from specs.schema_errors import USED_UP, SchemaErrors
 from specs.shapes import Shapes, add_empty, entry_removal
 from specs.source import Document
-from specs.suggest import did_you_mean
+from specs.suggest import did_you_mean, nearest
 
 Path = tuple[Any, ...]
 
@@ -56,6 +56,8 @@ class _StructureCheck:
         self.inheritance = Inheritance()
         self.places = MergedPlaces(document, self.inheritance)
         self._meant: frozenset[str] = frozenset()
+        keys = [key for key in document.data if isinstance(key, str) and key not in _FLOW_FIELDS]
+        self._templates_are_misspelt = "templates" not in keys and any(nearest(key, ("templates",)) for key in keys)
         self._shapes = Shapes(self.findings, self.places, self.inheritance)
 
     def run(self) -> FlowSpec | None:
@@ -246,7 +248,7 @@ class _StructureCheck:
         if not isinstance(task, dict):
             return task
         own = self._bridged(task, path, self.document, level="task", known=_TASK_FIELDS)
-        if "extends" in own:
+        if "extends" in own and not self._templates_are_misspelt:
             self.findings.extend(unknown_template(self.inheritance, Layer(self.document, path, own)))
         merged = self.inheritance.merge(own)
         self._shapes.check_task(path, task, merged)

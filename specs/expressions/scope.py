@@ -274,6 +274,9 @@ class Scope:
     def takes_secrets(self, use: str, field: str) -> bool:
         """Whether a field of a connector's action may hold `${{ secrets.X }}`: those the connector marks."""
         type_name, _, action = use.partition(".")
+        catalogue = self._catalogue if type_name not in self.flow.connectors else None
+        if catalogue is not None and catalogue.actions(type_name) is None:
+            return True  # there is no such connector, which is told of where it is named
         known = self._action_spec(type_name, action)
         return known is not None and field in known.fields and known.fields[field].secret
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError, core_schema
 
-from specs.scalars import shortened
+from specs.scalars import shortened, written_form
 
 ID_PATTERN = r"[a-z][a-z0-9_]{0,62}"
 SECRET_PATTERN = r"[A-Za-z][A-Za-z0-9_]{0,62}"  # noqa: S105 - the form of a name, not a secret
@@ -79,17 +79,17 @@ def _duration(value: object) -> timedelta:
         raise refuse("FLOW118", f"`{value}` is not a duration", help=f"add a unit: `{value}s`, `{value}m`")
     meant = _meant(value, _SPOKEN_DURATION, _UNIT_OF)
     if meant is not None:
-        raise refuse("FLOW118", f"`{_shown(value)}` is not a duration", help=f"write `{meant}`", fix=meant)
-    raise refuse("FLOW118", f"`{_shown(value)}` is not a duration", help="write for example `90s`, `5m`, `1h30m`")
+        raise refuse("FLOW118", f"{_shown(value)} is not a duration", help=f"write `{meant}`", fix=meant)
+    raise refuse("FLOW118", f"{_shown(value)} is not a duration", help="write for example `90s`, `5m`, `1h30m`")
 
 
 def _size(value: object) -> int:
     parsed = parse_size(value) if isinstance(value, str) else None
     meant = _meant(value, _SPOKEN_SIZE, _SIZE_UNIT_OF) if parsed is None else None
     if meant is not None:
-        raise refuse("FLOW118", f"`{_shown(value)}` is not a size", help=f"write `{meant}`", fix=meant)
+        raise refuse("FLOW118", f"{_shown(value)} is not a size", help=f"write `{meant}`", fix=meant)
     if parsed is None:
-        raise refuse("FLOW118", f"`{_shown(value)}` is not a size", help="write for example `10MB` or `1MiB`")
+        raise refuse("FLOW118", f"{_shown(value)} is not a size", help="write for example `10MB` or `1MiB`")
     return parsed
 
 
@@ -118,7 +118,11 @@ def _meant(value: object, spoken: re.Pattern[str], units: dict[str, str]) -> str
 
 
 def _shown(value: object) -> str:
-    return shortened(str(value))
+    """A value as messages name it: as it is written, lists and maps by their kind."""
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a map"
+    text = written_form(value)
+    return "nothing" if text is None else f"`{shortened(text)}`"
 
 
 def suggest_id(text: str) -> str:
@@ -156,7 +160,7 @@ def _environment_name(value: object) -> object:
     if not isinstance(value, str):
         return value
     if not re.fullmatch(ENVIRONMENT_PATTERN, value):
-        raise refuse("FLOW124", f"`{_shown(value)}` is not an environment name", help="use letters, digits and `_`")
+        raise refuse("FLOW124", f"{_shown(value)} is not an environment name", help="use letters, digits and `_`")
     if value.startswith("FLOW_"):
         raise refuse(
             "FLOW124", f"`{value}` is reserved: `FLOW_` names belong to the engine", help="choose another name"
@@ -203,7 +207,7 @@ def parse_rate(text: str) -> float | None:
 def _rate(value: object) -> float:
     parsed = parse_rate(value) if isinstance(value, str) else None
     if parsed is None:
-        raise refuse("FLOW112", f"expected a rate, found `{_shown(value)}`", help="write for example `50/s` or `10/m`")
+        raise refuse("FLOW112", f"expected a rate, found {_shown(value)}", help="write for example `50/s` or `10/m`")
     return parsed
 
 

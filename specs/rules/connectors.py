@@ -76,6 +76,8 @@ def unknown_action(context: FlowContext) -> Iterator[Diagnostic]:
     hints = Hints()
     for use in _uses(context):
         connector, dot, action = use.text.partition(".")
+        if has_expression(use.text):
+            continue  # no expression may stand here, which is told of where expressions are
         path = (*use.path, "use")
         actions = _actions(context.flow, context.catalogue, connector)
         if not dot or not connector or not action:

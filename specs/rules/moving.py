@@ -41,8 +41,13 @@ def move_to_env(context: FlowContext, use: Use) -> Moved:
     if first is None:
         return Moved("write it without `${{ }}`", None)
     shown = f'`env: {{{first[1]}: "${{{{ {first[0]} }}}}"}}` and `"${first[1]}"`'
-    fix = _fix(context, use, template, names) if owner.shell in _EXPANDING and not undo else None
+    fix = _fix(context, use, template, names) if _expands(owner.shell) and not undo else None
     return Moved(f"write {shown}", fix)
+
+
+def _expands(shell: str | list[str] | None) -> bool:
+    """Whether a script for this shell may read `$NAME`; of a list that is not told."""
+    return not isinstance(shell, list) and shell in _EXPANDING
 
 
 def _names(template: Template, taken: frozenset[str]) -> dict[str, str]:

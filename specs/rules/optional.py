@@ -59,7 +59,7 @@ class _Checker:
         self.reporter = Reporter(context)
         self.analysis: Analysis = context.expressions
         self.misnamed = {
-            (graph.prefix, link.task) for graph in context.graphs for link in graph.unknown
+            (graph.prefix, task) for graph in context.graphs for task in graph.misnamed
         }  # such a task may well have meant what it reads
         self.reported: set[tuple[str, str, str]] = set()
         self.after_success: dict[str, int] = {}

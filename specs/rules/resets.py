@@ -51,7 +51,8 @@ def asks_who_is_not_upstream(context: FlowContext) -> Iterator[Diagnostic]:
         named = frozenset(name for name in request.spec.tasks if name in graph.tasks)
         upstream = graph.upstream_of(task, until=named)
         for index, name in enumerate(request.spec.tasks):
-            if name in named and (name not in upstream or name == task):
+            is_apart = name not in upstream and task not in graph.misnamed
+            if name in named and (is_apart or name == task):
                 who = "it cannot ask itself" if name == task else f"`{name}` is not"
                 yield context.finding(
                     "FLOW240",

@@ -67,6 +67,19 @@ def test_a_wrong_value_is_one_finding_at_the_value(keys: str, code: str, marked:
     assert task_errors(keys) == [(code, marked)]
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [("[1m]", "a list"), ("{a: 1}", "a map"), ("true", "`true`"), ("5", "`5`"), ("1.50", "`1.50`")]
+)
+def test_what_is_no_duration_is_shown_as_it_is_written(value: str, shown: str) -> None:
+    (found,) = errors(f"version: 1\ntasks:\n  a: {{run: x, timeout: {value}}}\n")
+    assert found.message == f"{shown} is not a duration"
+
+
+def test_templates_under_a_misspelt_key_are_one_mistake() -> None:
+    text = "version: 1\ntemplats: {quick: {timeout: 1m}}\ntasks:\n  a: {extends: quick, run: x}\n"
+    assert [one.code for one in errors(text)] == ["FLOW110"]
+
+
 def test_a_bad_id_is_told_at_its_key_and_not_at_its_uses() -> None:
     found = errors("version: 1\ntasks:\n  my-task: {run: x}\n  b: {run: x, after: [my-task], after_end: [my-task]}\n")
     assert [(one.code, one.place.start) for one in found] == [("FLOW117", 20)]
