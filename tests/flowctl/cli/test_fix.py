@@ -94,3 +94,14 @@ def test_a_silence_that_is_needed_stays(program: Program, tmp_path: Path) -> Non
     (tmp_path / "a.yaml").write_text(text)
     program("validate", "--fix", "--no-scripts", "a.yaml")
     assert (tmp_path / "a.yaml").read_text() == text
+
+
+def test_errors_that_only_tools_and_the_clock_tell_are_left_over_too(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "flowctl.yaml").write_text("checks: {severity: {FLOW506: error}}\n")
+    (tmp_path / "script.yaml").write_text("version: 1\ntasks:\n  a: {run: 'if true; then'}\n")
+    (tmp_path / "past.yaml").write_text(
+        "version: 1\ntriggers:\n  once: {at: 2001-01-01T00:00:00Z}\ntasks:\n  a: {run: 'true'}\n"
+    )
+    for name in ("script.yaml", "past.yaml"):
+        assert program("validate", "--fix", "--diff", name).returncode == 1
+    assert program("validate", "--fix", "--diff", "--no-scripts", "script.yaml").returncode == 0
