@@ -79,7 +79,7 @@ _COUNTS = map_of({"total": INT, "succeeded": INT, "failed": INT})
 _HTTP_OUTPUT: Mapping[str, Type] = {"status": INT, "headers": MAP, "json": ANY, "text": STRING}
 _NO_TASK = Refusal("FLOW303", "no task `{key}`")
 _WITH_OUTPUT = frozenset({"until", "undo"})
-_OF_ITS_OWN = _WITH_OUTPUT | {"where"}
+_OF_ITS_OWN = _WITH_OUTPUT | {"where", "key"}
 """Stages of a task in which other names hold than in its body."""
 _DECLARE = "declare it in the task's `outputs`"
 
@@ -90,7 +90,7 @@ _WHERE: Mapping[str, str] = {
     "task": "`task` is there in the task itself",
     "item": "`item` is there in a task with `fan_out`, but not in its `if`",
     "item_index": "`item_index` is there in a task with `fan_out`, but not in its `if` and its `where`",
-    "item_key": "`item_key` is there in a task with `fan_out`, but not in its `if` and its `where`",
+    "item_key": "`item_key` is there in a task with `fan_out`, but not in its `if`, its `where` and its `key`",
 }
 
 
@@ -152,7 +152,8 @@ class Scope:
         elif reader.item:
             here["item"] = self.item(reader.hook, reader.task)
             here["item_index"] = INT
-            here["item_key"] = STRING
+            if reader.stage != "key":  # which makes it
+                here["item_key"] = STRING
 
     @cached_property
     def params(self) -> Type:

@@ -38,7 +38,7 @@ class Reader:
     kind: Literal["task", "hook", "outputs", "trigger", "env", "key", "connector", "notify"]
     task: str = ""
     hook: str = ""
-    stage: Literal["if", "items", "where", "body", "until", "undo"] = "body"
+    stage: Literal["if", "items", "where", "key", "body", "until", "undo"] = "body"
     item: bool = False
     secret: bool = False
 
@@ -126,7 +126,7 @@ def _fan_out(path: Path, task: TaskSpec, reader: Reader) -> Iterator[Use]:
     yield from _values((*path, "exclude"), fan_out.exclude, before, "exclude", "any")
     yield from _values((*path, "include"), fan_out.include, before, "include", "any")
     yield from _condition((*path, "where"), fan_out.where, replace(within, stage="where"), "where")
-    yield from _bare((*path, "key"), fan_out.key, within, "key", "scalar")
+    yield from _bare((*path, "key"), fan_out.key, replace(within, stage="key"), "key", "scalar")
 
 
 def _list_or_bare(path: Path, value: Any, reader: Reader, field: str) -> Iterator[Use]:

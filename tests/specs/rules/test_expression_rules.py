@@ -176,6 +176,7 @@ def test_a_safe_field_gives_no_finding(keys: str) -> None:
     ("top", "code"),
     [
         ("concurrency: {key: tasks.a.output.x}", "FLOW309"),
+        ("hooks: {start: {h: {fan_out: {items: [1, 2], key: item_key}, run: x}}}", "FLOW309"),
         ("concurrency: {key: params.l}", "FLOW340"),
         ('env: {A: "${{ secrets.KEY }}"}', "FLOW413"),
         ('env: {A: x, B: "${{ env.A }}"}', "FLOW309"),
