@@ -61,9 +61,7 @@ class Frame:
         from flowctl.settings import load_settings
 
         flags = {} if self.color is None else {"color": self.color.value}
-        return load_settings(
-            folder=Path.cwd(), environ=self.environ, flags=flags, config=self.config, named=self.named
-        )
+        return load_settings(folder=Path.cwd(), environ=self.environ, flags=flags, config=self.config, named=self.named)
 
     def about(self, *named: str | None) -> Frame:
         """This frame for a command about flows or folders named on the command line: who stands in no project works in
