@@ -74,6 +74,8 @@ def run(flow: Path, folder: Path, *arguments: str) -> subprocess.CompletedProces
 
 
 def given(flow: Path, folder: Path) -> list[str]:
+    if name_of(flow) == "examples/backup.yaml":
+        return ["-p", f"target={folder / 'archives'}"]
     if name_of(flow) not in PARAMS:
         return []
     path = folder / "params.json"
