@@ -18,6 +18,9 @@ from specs.model.parts import OutputSpec
 PATH = "/usr/local/bin:/usr/bin:/bin"
 PATIENCE_S = 30.0
 
+RUN_ID = f"run-{os.getpid()}"
+"""Run ids are never used twice: tests in processes side by side must not end each other's attempts."""
+
 
 class Bench:
     """Makes attempts in a folder of its own and waits for their ends."""
@@ -54,7 +57,7 @@ class Bench:
             "FLOW_TMP": str(tmp),
             **fields.pop("env", {}),
         }
-        key = AttemptKey("run-1", f"task_{self._count}", None, 1, 1)
+        key = AttemptKey(RUN_ID, f"task_{self._count}", None, 1, 1)
         return Launch(key=key, work=work, files=files, env=env, workdir=fields.pop("workdir", self.run_dir), **fields)
 
     def start(self, work: Work, **fields: Any) -> Launch:

@@ -13,7 +13,7 @@ from engine.attempts import CallWork, Launch
 from engine.outcomes import Ending, Failure, Outcome
 from engine.runners.masking import MASK
 from engine.runners.trees import MARKER
-from tests.engine.runners.bench import Bench, declared, is_alive, log_of, open_descriptors, zombies
+from tests.engine.runners.bench import RUN_ID, Bench, declared, is_alive, log_of, open_descriptors, zombies
 from tests.engine.runners.canaries import CANARIES, FIRED
 
 MODULE = """
@@ -142,7 +142,7 @@ def test_a_call_has_its_own_environment_folder_and_root(bench: Bench, root: Path
     assert seen.output["path"] == str(root)
     env = seen.output["env"]
     assert isinstance(env, dict)
-    assert env.pop(MARKER) == "run-1.task_1.-.1.1"
+    assert env.pop(MARKER) == f"{RUN_ID}.task_1.-.1.1"
     assert set(env) == {"PATH", "FLOW_OUTPUT", "FLOW_OUTPUT_JSON", "FLOW_CONTROL", "FLOW_TMP", "OWN"}
 
 

@@ -13,7 +13,7 @@ import pytest
 from engine.attempts import CommandWork, ScriptWork
 from engine.outcomes import Ending
 from engine.runners.trees import MARKER
-from tests.engine.runners.bench import PATH, Bench, declared, log_of, open_descriptors, zombies
+from tests.engine.runners.bench import PATH, RUN_ID, Bench, declared, log_of, open_descriptors, zombies
 
 
 def test_a_command_that_exits_with_zero_succeeds(bench: Bench) -> None:
@@ -118,7 +118,7 @@ def test_a_process_sees_its_environment_and_nothing_of_the_engine(
     launch = bench.start(CommandWork(("env", "-0")), env={"OWN": "a\nb"})
     bench.end_of(launch)
     seen = dict(pair.split("=", 1) for pair in log_of(launch).split("\0") if pair)
-    assert seen.pop(MARKER) == "run-1.task_1.-.1.1"
+    assert seen.pop(MARKER) == f"{RUN_ID}.task_1.-.1.1"
     assert seen == dict(launch.env)
 
 

@@ -75,7 +75,7 @@ def test_a_stop_reaches(bench: Bench, shape: str) -> None:
 
 
 def test_a_stop_lets_the_task_clean_up(bench: Bench) -> None:
-    launch = bench.start(ScriptWork("trap 'echo cleaned; exit 0' TERM; echo 1; while :; do sleep 0.01; done"))
+    launch = bench.start(ScriptWork("trap 'echo cleaned; exit 0' TERM; echo 1; while :; do sleep 0.01 || :; done"))
     _pids(bench, launch, 1)
     bench.stop(launch, grace_s=20)
     assert bench.end_of(launch).ending is Ending.STOPPED
