@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from engine.deciding.items import MOST_COMBINATIONS
+from engine.deciding.items import MOST_COMBINATIONS, covers
 from engine.outcomes import Json
 from engine.plan import (
     Action,
@@ -159,8 +159,3 @@ def _literal(
     )
     kept = [one for one in combinations if not any(covers(entry, one) for entry in fixed)]
     return (*kept, *added)
-
-
-def covers(entry: Mapping[str, Any], combination: Mapping[str, Any]) -> bool:
-    """Whether an `exclude` entry matches a combination: every key of it is there with the same value."""
-    return all(key in combination and combination[key] == value for key, value in entry.items())

@@ -73,13 +73,14 @@ def _combinations(spec: FanOut, scope: Mapping[str, Any]) -> Iterator[Json]:
     if axes:
         for chosen in itertools.product(*axes.values()):
             combination = dict(zip(axes, chosen, strict=True))
-            if not any(_covers(entry, combination) for entry in excluded):
+            if not any(covers(entry, combination) for entry in excluded):
                 yield combination
     for entry in spec.include:
         yield resolve(entry, scope)
 
 
-def _covers(entry: Json, combination: Mapping[str, Json]) -> bool:
+def covers(entry: Json, combination: Mapping[str, Json]) -> bool:
+    """Whether an `exclude` entry matches a combination: every key of it is there with the same value."""
     if not isinstance(entry, dict):
         return False
     return all(key in combination and combination[key] == value for key, value in entry.items())

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Literal
 
+from engine.compiling.policies import DEFAULT_GRACE, DEFAULT_TIMEOUT, PRIORITIES
 from engine.drawing.captions import TIMES
 from engine.drawing.labels import clean
 from engine.forecast.model import Setting
 from engine.plan import ATTEMPT_ACTIONS, FanOut, Plan, PlanTask, RetryPolicy, RunAction
 from specs.model.values import format_duration
 
-PRIORITIES = {0: "critical", 1: "high", 2: "normal", 3: "low", 9: "background"}
-DEFAULT_TIMEOUT = timedelta(hours=1)
-DEFAULT_GRACE = timedelta(seconds=10)
+CLASSES = {number: name for name, number in PRIORITIES.items()}
 DEFAULT_MAX_ITEMS = 1000
 _SIMPLE = RetryPolicy()
 
@@ -39,7 +38,7 @@ def settings(plan: Plan, task: PlanTask) -> Iterator[Setting]:
 
 
 def _priority(plan: Plan, task: PlanTask) -> Setting:
-    name = PRIORITIES.get(task.priority, str(task.priority))
+    name = CLASSES.get(task.priority, str(task.priority))
     if task.priority < plan.priority:
         return Setting("priority", name, "descendants" if _raised(plan, task) else "flow")
     return _setting("priority", name, default=task.priority == plan.priority == 2)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.compiling.policies import PRIORITIES
 from engine.outcomes import Json
 from engine.states import RunState
 from flowctl.cli.exits import Exit
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from engine.plan import Plan
     from engine.submission import Submission
 
-PRIORITIES = {"critical": 0, "high": 1, "normal": 2, "low": 3, "background": 9}
 _BY_SIGNAL = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
 
 
