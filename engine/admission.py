@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
+
+from msgspec import Struct
 
 BACKGROUND = 9
 """The class that starts only when no other work is running or queued."""
@@ -27,8 +28,7 @@ _ENGINE: Cap = ("engine",)
 _QUIET: Cap = ("background",)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Candidate:
+class Candidate(Struct, frozen=True, order=True):
     """A queued unit, ordered as units are taken.
 
     Attributes:
@@ -44,9 +44,9 @@ class Candidate:
     item: int
     run_id: str
     task: str
-    holds_slot: bool = field(compare=False, default=True)
-    run_slots: int | None = field(compare=False, default=None)
-    max_parallel: int | None = field(compare=False, default=None)
+    holds_slot: bool = True
+    run_slots: int | None = None
+    max_parallel: int | None = None
 
     @property
     def key(self) -> UnitKey:

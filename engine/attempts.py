@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from engine.outcomes import Json, Outcome
 from specs.model.parts import OutputSpec
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptKey:
+class AttemptKey(Struct, frozen=True):
     """Names one attempt. `item` is the position in the fan-out, `None` for a task without one; `round` and `attempt`
     count from 1."""
 
@@ -24,8 +24,7 @@ class AttemptKey:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptFiles:
+class AttemptFiles(Struct, frozen=True):
     """Where an attempt's files are. `work` and `tmp` exist when it starts; the others when somebody wrote them.
 
     Attributes:
@@ -46,8 +45,7 @@ class AttemptFiles:
     progress: Path
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptWork:
+class ScriptWork(Struct, frozen=True):
     """A script given to a shell: `sh` (`sh -eu`), `bash` (`bash -euo pipefail`), `python`, or an argv before the file."""
 
     script: str
@@ -55,16 +53,14 @@ class ScriptWork:
     success_codes: frozenset[int] = frozenset({0})
 
 
-@dataclass(frozen=True, slots=True)
-class CommandWork:
+class CommandWork(Struct, frozen=True):
     """An argv without a shell. `argv[0]` is looked up on the attempt's own PATH."""
 
     argv: tuple[str, ...]
     success_codes: frozenset[int] = frozenset({0})
 
 
-@dataclass(frozen=True, slots=True)
-class CallWork:
+class CallWork(Struct, frozen=True):
     """A Python callable `package.module:function` and its keyword arguments; `root` is the folder imports start from."""
 
     target: str
@@ -72,8 +68,7 @@ class CallWork:
     root: Path
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectorWork:
+class ConnectorWork(Struct, frozen=True):
     """An action of a connector: `type` names it (`http`, `file`, ...), `config` is its configured `with`."""
 
     type: str
@@ -86,8 +81,7 @@ class ConnectorWork:
 Work: TypeAlias = ScriptWork | CommandWork | CallWork | ConnectorWork
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(Struct, frozen=True):
     """All a runner needs for one attempt; nothing in it is an expression any more.
 
     `env` is the whole environment. `secrets` are the texts to mask in everything written. `patterns` are looked for in
@@ -106,16 +100,14 @@ class Launch:
     patterns: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptEnded:
+class AttemptEnded(Struct, frozen=True):
     """The attempt is over; nothing of it runs any more."""
 
     key: AttemptKey
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptReady:
+class AttemptReady(Struct, frozen=True):
     """A service answered its `ready` probe."""
 
     key: AttemptKey

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from engine.attempts import AttemptEnded, AttemptReady
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """Begin to drive the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """Time has passed: look at what is due."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admit:
+class Admit(Struct, frozen=True):
     """Admission lets a queued task, or item, start now. `child` is the id that the run of a sub-flow gets."""
 
     task: str
@@ -27,8 +25,7 @@ class Admit:
     child: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(Struct, frozen=True):
     """End the run. A second one, or `force`, ends cleanup, hooks and undo as well."""
 
     by: str = "operator"

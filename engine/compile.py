@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from engine.compiling.actions import bare, compile_action, compile_fan_out, compile_map
 from engine.compiling.derive import (
@@ -49,8 +51,7 @@ _ONE_BY_ONE = FanOut(None, (), (), (), (), None, None, 1, 100_000, 1, 0, None, F
 """How the undo of a fan-out goes through the items that succeeded."""
 
 
-@dataclass(frozen=True)
-class _Group:
+class _Group(Struct, frozen=True, dict=True):
     """Tasks that form a graph of their own: the flow's, or those of one kind of hook."""
 
     prefix: str

@@ -6,18 +6,17 @@ a released one keeps its meaning.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
+
+from msgspec import NODEFAULT, Struct, field
 
 from engine.outcomes import Ending, Failure, Json
 
 
-@dataclass(frozen=True, slots=True)
-class RunSubmitted:
+class RunSubmitted(Struct, frozen=True):
     """The run exists. `scheduled_at` is when it may start, `None` for at once; a child run names its parent's attempt.
 
     `env` holds the host's variables let through and those given on the command line; `directory` is the run's own.
@@ -37,15 +36,13 @@ class RunSubmitted:
     parent_item: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunStarted:
+class RunStarted(Struct, frozen=True):
     """An engine has begun to drive the run; `timeout` counts from here."""
 
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class RunDraining:
+class RunDraining(Struct, frozen=True):
     """Nothing new starts but cleanup. `reason` is `failed`, `cancelled`, `timed_out` or `start_hook`; with `stops`, what
     runs is ended, too."""
 
@@ -56,24 +53,21 @@ class RunDraining:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunHurried:
+class RunHurried(Struct, frozen=True):
     """Cleanup is over: by a second cancel, `--force`, or because its time is up (`everything` false: hooks still run)."""
 
     at: datetime
     everything: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PhaseEntered:
+class PhaseEntered(Struct, frozen=True):
     """The run is in a new phase: `start`, `main`, `undo`, `hooks`."""
 
     at: datetime
     phase: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunFinished:
+class RunFinished(Struct, frozen=True):
     """The run has ended. `state` is a final `RunState`; `undo` is `complete`, `partial` or `None`."""
 
     at: datetime
@@ -85,8 +79,7 @@ class RunFinished:
     undo: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TaskQueued:
+class TaskQueued(Struct, frozen=True):
     """A task, or an item, may start as soon as admission lets it."""
 
     at: datetime
@@ -94,8 +87,7 @@ class TaskQueued:
     item: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FannedOut:
+class FannedOut(Struct, frozen=True):
     """A task has become items, which are queued. `keys` and `items` are in item order."""
 
     at: datetime
@@ -104,8 +96,7 @@ class FannedOut:
     items: tuple[Json, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TaskSkipped:
+class TaskSkipped(Struct, frozen=True):
     """The task is not part of this run. `reason` is one line."""
 
     at: datetime
@@ -113,8 +104,7 @@ class TaskSkipped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class TaskBlocked:
+class TaskBlocked(Struct, frozen=True):
     """The task could not be started; `cause` is the task that failed, was blocked or was cancelled."""
 
     at: datetime
@@ -122,8 +112,7 @@ class TaskBlocked:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeTimedOut:
+class EdgeTimedOut(Struct, frozen=True):
     """An edge has waited for its time; it counts as met from now on (`on_timeout: run`)."""
 
     at: datetime
@@ -131,8 +120,7 @@ class EdgeTimedOut:
     edge: int
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptStarted:
+class AttemptStarted(Struct, frozen=True):
     """An attempt begins. `due` is set for a wait, `child` for a sub-flow."""
 
     at: datetime
@@ -144,16 +132,14 @@ class AttemptStarted:
     due: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceReady:
+class ServiceReady(Struct, frozen=True):
     """A service has answered its probe."""
 
     at: datetime
     task: str
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptStopping:
+class AttemptStopping(Struct, frozen=True):
     """A running attempt was told to end. `reason` is `timeout`, `deadline`, `cancelled`, `fail_fast`, `unneeded`, `reset`."""
 
     at: datetime
@@ -162,8 +148,7 @@ class AttemptStopping:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptFinished:
+class AttemptFinished(Struct, frozen=True):
     """An attempt is over. What follows from it is the next event."""
 
     at: datetime
@@ -180,8 +165,7 @@ class AttemptFinished:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRetrying:
+class TaskRetrying(Struct, frozen=True):
     """The next attempt has its time. `why` is `failed`, `refused` (rate limit), `repeat` or `lost`."""
 
     at: datetime
@@ -191,8 +175,7 @@ class TaskRetrying:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class TaskCompleting:
+class TaskCompleting(Struct, frozen=True):
     """The task's own work is done; it waits for the tasks that name it in `before_complete`."""
 
     at: datetime
@@ -201,8 +184,7 @@ class TaskCompleting:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TaskSucceeded:
+class TaskSucceeded(Struct, frozen=True):
     """Final. `output` is what expressions read."""
 
     at: datetime
@@ -211,8 +193,7 @@ class TaskSucceeded:
     output: Json = None
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFailed:
+class TaskFailed(Struct, frozen=True):
     """Final. No attempt is left, or none would help."""
 
     at: datetime
@@ -221,8 +202,7 @@ class TaskFailed:
     item: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TaskCancelled:
+class TaskCancelled(Struct, frozen=True):
     """Final. Stopped or never started because the run drains, was cancelled, or its siblings failed."""
 
     at: datetime
@@ -230,8 +210,7 @@ class TaskCancelled:
     item: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ResetRequested:
+class ResetRequested(Struct, frozen=True):
     """A task asks its ancestors to run again; `members` is the whole set. Members that run are stopped first.
 
     `failure` is what the task fails with if the reset is not made after all.
@@ -244,8 +223,7 @@ class ResetRequested:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TasksReset:
+class TasksReset(Struct, frozen=True):
     """All members are `pending` again, one round later."""
 
     at: datetime
@@ -291,13 +269,27 @@ _OUTSIDE = ("at", "task", "item")
 """Fields kept in columns of their own, not in `data`."""
 
 
+def _defaults(kind: type[Struct]) -> tuple[tuple[str, Any], ...]:
+    """The fields with what each is when nothing is given; `NODEFAULT` for one that is always given."""
+    given = kind.__struct_defaults__
+    names = kind.__struct_fields__
+    defaults = (NODEFAULT,) * (len(names) - len(given)) + given
+    return tuple(
+        (name, default.factory() if hasattr(default, "factory") else default)
+        for name, default in zip(names, defaults, strict=True)
+    )
+
+
+_FAILURE_DEFAULTS = _defaults(Failure)[2:]
+
+
 def encode_failure(failure: Failure) -> dict[str, Json]:
     """A failure as JSON, without what is at its default."""
     found: dict[str, Json] = {"kind": failure.kind, "message": failure.message}
-    for spec in dataclasses.fields(Failure)[2:]:
-        value = getattr(failure, spec.name)
-        if value != spec.default:
-            found[spec.name] = list(value) if isinstance(value, tuple) else value
+    for name, default in _FAILURE_DEFAULTS:
+        value = getattr(failure, name)
+        if value != default:
+            found[name] = list(value) if isinstance(value, tuple) else value
     return found
 
 
@@ -332,12 +324,7 @@ _DECODERS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 _ENCODED_FIELDS: Mapping[type[Event], tuple[tuple[str, Any], ...]] = {
-    kind: tuple(
-        (spec.name, {} if spec.default_factory is dict else spec.default)
-        for spec in dataclasses.fields(kind)
-        if spec.name not in _OUTSIDE
-    )
-    for kind in EVENT_TYPES
+    kind: tuple((name, default) for name, default in _defaults(kind) if name not in _OUTSIDE) for kind in EVENT_TYPES
 }
 
 
@@ -354,7 +341,7 @@ def encode(event: Event) -> dict[str, Json]:
 def decode(type_name: str, at: datetime, task: str | None, item: int | None, data: Mapping[str, Json]) -> Event:
     """The event that `encode` wrote under `type_name`; an unknown name raises `KeyError`."""
     kind = _BY_NAME[type_name]
-    known = {spec.name for spec in dataclasses.fields(kind)}
+    known = kind.__struct_fields__
     values: dict[str, Any] = {"at": at}
     if "task" in known:
         values["task"] = task

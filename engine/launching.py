@@ -6,10 +6,11 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from engine.attempts import AttemptKey, CallWork, CommandWork, ConnectorWork, Launch, ScriptWork, Work
 from engine.errors import SecretUnavailable
@@ -35,8 +36,7 @@ _HEAD = 8
 _SECRET_FIELD = "_secret"  # noqa: S105 - a suffix, not a secret
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What launches have in common: the engine's own environment, the files of runs, and the secrets."""
 
     environment: Mapping[str, str]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from engine.admission import Admission, Candidate
 from engine.attempts import AttemptEnded, AttemptKey, Launch, Report, Runner
@@ -74,8 +75,7 @@ class Observer(Protocol):
     def __call__(self, run_id: str, seq: int, event: Event) -> None: ...
 
 
-@dataclass(slots=True)
-class _Driven:
+class _Driven(Struct):
     """A run in hand: what has been decided and not yet been committed is in `events`.
 
     `alarm` is the earliest of its timers that the engine has noted; `has_folder` says that the run's directory exists.
@@ -90,8 +90,7 @@ class _Driven:
     has_folder: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class EngineParts:
+class EngineParts(Struct, frozen=True):
     """What an engine is built from; whoever builds the program hands it in."""
 
     store: Store

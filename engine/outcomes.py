@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 """What JSON can hold; outputs, parameters and items are of this type."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """Why an attempt, a task or a run failed. `kind` is a word of `LANGUAGE.md` 8: `exit`, `signal`, `timeout`, ...
 
     Attributes:
@@ -49,8 +49,7 @@ class Ending(StrEnum):
     LOST = "lost"  # nobody knows how it ended
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What a runner reports of one attempt.
 
     `output` holds the declared outputs, checked against their types (of `use` and `flow` the whole output); `notes`

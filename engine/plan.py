@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from engine.outcomes import Json
 from specs.expressions.nodes import Expression
@@ -32,8 +33,7 @@ class EdgeKind(StrEnum):
     ARM = "arm"
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """`kind` asked of `upstream`. `timeout` runs from the moment all other edges of the task are met."""
 
     kind: EdgeKind
@@ -45,8 +45,7 @@ class Edge:
 # --- actions ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class RunAction:
+class RunAction(Struct, frozen=True):
     """A literal script for a shell."""
 
     script: str
@@ -54,24 +53,21 @@ class RunAction:
     success_codes: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
-class ExecAction:
+class ExecAction(Struct, frozen=True):
     """An argv; each element is one argument, one that is a single expression yielding a list adds each item."""
 
     arguments: tuple[CompiledValue, ...]
     success_codes: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
-class CallAction:
+class CallAction(Struct, frozen=True):
     """A Python callable with its keyword arguments."""
 
     target: str
     arguments: CompiledValue
 
 
-@dataclass(frozen=True, slots=True)
-class UseAction:
+class UseAction(Struct, frozen=True):
     """An action of a connector. `type` is the connector's type, `config` its configured fields."""
 
     type: str
@@ -80,31 +76,27 @@ class UseAction:
     arguments: CompiledValue
 
 
-@dataclass(frozen=True, slots=True)
-class FlowAction:
+class FlowAction(Struct, frozen=True):
     """Another flow as a child run; `flow` is the key of `Plan.children`."""
 
     flow: str
     arguments: CompiledValue
 
 
-@dataclass(frozen=True, slots=True)
-class Arm:
+class Arm(Struct, frozen=True):
     """One arm of a branch: its condition (`None` for `else`) and the tasks it takes."""
 
     condition: Expression | None
     tasks: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BranchAction:
+class BranchAction(Struct, frozen=True):
     """First true arm wins."""
 
     arms: tuple[Arm, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SwitchAction:
+class SwitchAction(Struct, frozen=True):
     """Typed equality; `default` is `None` when no match is a failure."""
 
     value: Expression
@@ -112,22 +104,19 @@ class SwitchAction:
     default: tuple[str, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class SetAction:
+class SetAction(Struct, frozen=True):
     """Values, no process."""
 
     values: CompiledValue
 
 
-@dataclass(frozen=True, slots=True)
-class FailAction:
+class FailAction(Struct, frozen=True):
     """Fails with a message."""
 
     message: CompiledValue
 
 
-@dataclass(frozen=True, slots=True)
-class WaitAction:
+class WaitAction(Struct, frozen=True):
     """Waits for a duration or until an instant; exactly one is set."""
 
     duration: CompiledValue | None
@@ -154,8 +143,7 @@ ATTEMPT_ACTIONS = (RunAction, ExecAction, CallAction, UseAction)
 # --- what surrounds an action -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class FanOut:
+class FanOut(Struct, frozen=True):
     """One of three forms: `literal` items known when the flow was compiled (of a list, or of a matrix multiplied out),
     `items` still to be evaluated, or the `axes` of a matrix, multiplied in key order when the task starts."""
 
@@ -175,8 +163,7 @@ class FanOut:
     on_empty: Literal["succeed", "skip", "fail"]
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(Struct, frozen=True):
     """The ladder for attempts refused for their rate; `match` is empty where only a connector can tell."""
 
     attempts: int
@@ -184,8 +171,7 @@ class RateLimit:
     match: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True):
     """A retry with its preset filled in (`LANGUAGE.md` 8). `delays`, when not empty, replace delay and backoff.
 
     `jitter` is `full`, `equal`, `none` or a share between 0 and 1.
@@ -204,8 +190,7 @@ class RetryPolicy:
     retry_after: Literal["obey", "pool", "ignore"] = "obey"
 
 
-@dataclass(frozen=True, slots=True)
-class RetryUpstream:
+class RetryUpstream(Struct, frozen=True):
     """A request that ancestors run again; `members` is the whole reset set, the asking task included, in file order."""
 
     tasks: tuple[str, ...]
@@ -215,8 +200,7 @@ class RetryUpstream:
     members: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Struct, frozen=True):
     """Run again while `until` is false, at most `max` times in all."""
 
     until: Expression
@@ -224,8 +208,7 @@ class Repeat:
     max: int
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """How a service shows that it is ready; exactly one of the kinds is set."""
 
     kind: Literal["tcp", "http", "exec", "log", "file"]
@@ -234,8 +217,7 @@ class Probe:
     timeout: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class PlanTask:
+class PlanTask(Struct, frozen=True):
     """A task, compiled. `priority` is its class number after inheritance from its descendants: 0 is most urgent."""
 
     id: str
@@ -271,8 +253,7 @@ class PlanTask:
         return type(self.action).__name__.removesuffix("Action").lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """A flow, compiled.
 
     Attributes:

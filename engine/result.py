@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from engine.edges import Answers, recovery
 from engine.outcomes import Failure
@@ -13,8 +13,7 @@ from engine.states import RunState, TaskState
 S = TaskState
 
 
-@dataclass(frozen=True, slots=True)
-class RunOutcome:
+class RunOutcome(Struct, frozen=True):
     """The result of a run whose own tasks are final."""
 
     state: RunState

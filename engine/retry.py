@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from engine.outcomes import Failure
 from engine.plan import RateLimit, RetryPolicy
@@ -41,16 +42,14 @@ Random: TypeAlias = Callable[[], float]
 """Draws a number from [0, 1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(Struct, frozen=True):
     """Another attempt at `due`; `why` is `failed`, `refused` or `lost`."""
 
     due: datetime
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(Struct, frozen=True):
     """No further attempt. `failure` is what the task fails with; it differs from the attempt's when a limit decided."""
 
     failure: Failure

@@ -7,8 +7,9 @@ driven. `timers`, `dirty`, `settled`, `to_undo` and `closing` are work lists der
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from engine.outcomes import Failure, Json
 from engine.states import RunState, TaskState
@@ -17,8 +18,7 @@ WAITING, MET, OFF, NO, BROKEN = "waiting", "met", "off", "no", "broken"
 """The states of an edge (`LANGUAGE.md` 5)."""
 
 
-@dataclass(slots=True)
-class Unit:
+class Unit(Struct):
     """What attempts are made of: a task without a fan-out, or one item.
 
     Attributes:
@@ -54,7 +54,6 @@ class Unit:
     child: str | None = None
 
 
-@dataclass(slots=True)
 class ItemRun(Unit):
     """One item of a fan-out."""
 
@@ -62,7 +61,6 @@ class ItemRun(Unit):
     value: Json = None
 
 
-@dataclass(slots=True)
 class TaskRun(Unit):
     """A task of a run.
 
@@ -107,21 +105,19 @@ class TaskRun(Unit):
         return self.items[item]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Timer:
+class Timer(Struct, frozen=True, order=True):
     """Something that is due at an instant. It counts only if the task is still in `round` and `attempt`."""
 
     at: datetime
     order: int
-    kind: str = field(compare=False)
-    task: str = field(compare=False, default="")
-    item: int | None = field(compare=False, default=None)
-    round: int = field(compare=False, default=0)
-    attempt: int = field(compare=False, default=0)
+    kind: str
+    task: str = ""
+    item: int | None = None
+    round: int = 0
+    attempt: int = 0
 
 
-@dataclass(slots=True)
-class Run:
+class Run(Struct, eq=False):
     """One execution of a flow.
 
     Attributes:
@@ -169,8 +165,20 @@ class Run:
     suspended: dict[str, int] = field(default_factory=dict)
     fanned_out: int = 0
     main_left: int = 0
-    timers: list[Timer] = field(default_factory=list, compare=False)
-    dirty: list[str] = field(default_factory=list, compare=False)
-    settled: list[str] = field(default_factory=list, compare=False)
-    to_undo: list[str] | None = field(default=None, compare=False)
-    closing: list[str] | None = field(default=None, compare=False)
+    timers: list[Timer] = field(default_factory=list)
+    dirty: list[str] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
+    to_undo: list[str] | None = None
+    closing: list[str] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both have come to the same state; the work lists are not looked at."""
+        if not isinstance(other, Run):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in _STATE_FIELDS)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+_WORK_LISTS = ("timers", "dirty", "settled", "to_undo", "closing")
+_STATE_FIELDS = tuple(name for name in Run.__struct_fields__ if name not in _WORK_LISTS)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from engine.attempts import AttemptKey
 from engine.errors import FlowctlError, TaskNotFound
@@ -21,8 +22,7 @@ PIECE = 1 << 16
 NO_ITEM = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """Which logs are meant; `None` does not restrict. Without `attempt` it is the latest of each task or item.
 
     `task_row` is the task's row when one task is meant.

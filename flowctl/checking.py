@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from flowctl.files import Discovery, ProjectFiles
 from flowctl.reading import absolute
@@ -31,8 +32,7 @@ MOST_CHARACTERS_AT_ONCE = 1 << 18
 _Key = tuple[str, int, int, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckOptions:
+class CheckOptions(Struct, frozen=True):
     """What a check is told besides the files.
 
     Attributes:
@@ -52,8 +52,7 @@ class CheckOptions:
     prepare: Callable[[Sequence[FlowContext]], None] | None = None
 
 
-@dataclass
-class Findings:
+class Findings(Struct):
     """What came of all files: each finding once (those of a library come with each flow that includes it)."""
 
     found: dict[_Key, Diagnostic] = field(default_factory=dict)
@@ -137,8 +136,7 @@ def _prepared(waiting: deque[Begun], options: CheckOptions) -> Iterator[Begun]:
         yield waiting.popleft()  # what was checked is not kept
 
 
-@dataclass
-class _ProjectCheck:
+class _ProjectCheck(Struct):
     """The flows of one project, as far as their check has come.
 
     Attributes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from flowctl.reading import SPEC_BYTES, Unreadable, absolute, read_regular, reason_of
 from flowctl.settings import PROJECT_FILE, find_upward
@@ -68,8 +69,7 @@ class ProjectFiles:
         return any(folder.is_relative_to(root) for root in self._roots)
 
 
-@dataclass(frozen=True, slots=True)
-class Discovery:
+class Discovery(Struct, frozen=True):
     """What was found.
 
     Attributes:

@@ -7,8 +7,9 @@ values of the variables, which the XDG specification says to ignore.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from flowctl.problems import UsageProblem
 
@@ -21,8 +22,7 @@ class HomeUnknown(UsageProblem):
     code = "home_unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Folders:
+class Folders(Struct, frozen=True):
     """Folders of this program for one user; none of them needs to exist.
 
     Attributes:

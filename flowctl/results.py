@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from engine.outcomes import Failure, Json
 
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from engine.run import Run, TaskRun
 
 
-@dataclass(frozen=True, slots=True)
-class ItemResult:
+class ItemResult(Struct, frozen=True):
     """One item of a fan-out. `state` is a state of a task; `output` is `None` unless it succeeded."""
 
     index: int
@@ -26,8 +26,7 @@ class ItemResult:
     output: Json
 
 
-@dataclass(frozen=True, slots=True)
-class TaskResult:
+class TaskResult(Struct, frozen=True):
     """A task of a run that has ended.
 
     Attributes:
@@ -49,8 +48,7 @@ class TaskResult:
     items: tuple[ItemResult, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
+class RunResult(Struct, frozen=True):
     """A run that has ended.
 
     Attributes:
@@ -68,7 +66,7 @@ class RunResult:
     state: str
     outputs: Mapping[str, Json]
     error: Failure | None
-    tasks: Mapping[str, TaskResult] = field(repr=False)
+    tasks: Mapping[str, TaskResult]
     warnings: int = 0
 
     @property

@@ -10,11 +10,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from engine.clock import SystemClock
 from engine.commands import Cancel
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
 TICK_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What a user asks for with a run.
 
     Attributes:
@@ -53,8 +53,7 @@ class Request:
     priority: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """A run that was driven to its end. `signal` is what interrupted it, `None` when nothing did."""
 
     run: Run

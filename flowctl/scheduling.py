@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from engine.calendar import next_fires
 from engine.errors import BadParameters, FlowctlError
@@ -17,8 +19,7 @@ from specs.model.triggers import TriggerSpec
 BY_TIME = ("cron", "every", "at")
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduledRun:
+class ScheduledRun(Struct, frozen=True):
     """One time a trigger fires. `state` is how its run ends, `skipped` when the trigger's `if` is false, `refused` when
     no run can be made; `problem` says why."""
 

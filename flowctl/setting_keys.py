@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from flowctl.check_settings import read_acceptances, read_enabled, read_severities
 from flowctl.setting_values import Wrong, kind_of, shown
@@ -15,8 +16,7 @@ from flowctl.terminal.colour import ColourChoice
 from specs.suggest import did_you_mean
 
 
-@dataclass(frozen=True, slots=True)
-class SettingKey:
+class SettingKey(Struct, frozen=True):
     """One key. `read` makes a setting of a value and the folder its relative paths start from; `parse` a value of text.
 
     `name` is the field it ends up in, `variable` its environment variable, empty where there is none.

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from flowctl.places import Folders, user_folders
 from flowctl.problems import UsageProblem
@@ -31,8 +32,7 @@ USER_FILE = "config.yaml"
 LARGEST = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class FileLimits:
+class FileLimits(Struct, frozen=True):
     """What one file of a flow may cost to read (`LANGUAGE.md` 15)."""
 
     file_bytes: int = SPEC_BYTES
@@ -40,8 +40,7 @@ class FileLimits:
     depth: int = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """Everything that is set, as it holds.
 
     Attributes:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from ruamel.yaml.events import (
     AliasEvent,
     DocumentEndEvent,
@@ -45,8 +45,7 @@ class ReadingStoppedError(Exception):
     """Reading cannot or should not go on; the finding that says so has been recorded."""
 
 
-@dataclass(slots=True)
-class Anchor:
+class Anchor(Struct):
     """What an anchor names. `height` is how many levels its value is deep, `nodes` how many nodes it expands to."""
 
     name: str

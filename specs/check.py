@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from specs.codes import CODES
 from specs.collection import without_collection
@@ -28,8 +29,7 @@ MOST_FILES = 2000
 """Files of one check; a project whose flow reaches more is refused at the call that passes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """A file after all checks.
 
     Attributes:
@@ -45,12 +45,12 @@ class Checked:
 
     name: str
     root: str
-    source: Source = field(repr=False)
-    flow: FlowSpec | None = field(repr=False)
-    context: FlowContext | None = field(repr=False)
+    source: Source
+    flow: FlowSpec | None
+    context: FlowContext | None
     diagnostics: tuple[Diagnostic, ...]
-    files: Mapping[str, str] = field(repr=False)
-    children: Mapping[str, Checked] = field(repr=False)
+    files: Mapping[str, str]
+    children: Mapping[str, Checked]
 
     @property
     def ok(self) -> bool:
@@ -58,8 +58,7 @@ class Checked:
         return not has_errors(self.diagnostics)
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """A file that was read with all it calls, and that no rule has looked at.
 
     Attributes:
@@ -70,7 +69,7 @@ class Begun:
 
     contexts: tuple[FlowContext, ...]
     size: int
-    finish: Callable[[], Checked] = field(repr=False)
+    finish: Callable[[], Checked]
 
 
 def check_file(
@@ -143,8 +142,7 @@ def flow_name(checked: Checked | FlowContext) -> str:
     return fitting[:63] or "flow"
 
 
-@dataclass
-class _Loaded:
+class _Loaded(Struct):
     """A file of the project on its way: read and structured, its calls resolved to paths, not yet checked by rules."""
 
     path: str

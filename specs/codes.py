@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from specs.diagnostics import Severity
 
@@ -30,8 +31,7 @@ JUDGEMENTS = frozenset({"FLOW410", "FLOW411", "FLOW414", "FLOW423"})
 Every other error says that the flow cannot do what is written, which no comment changes."""
 
 
-@dataclass(frozen=True, slots=True)
-class CodeInfo:
+class CodeInfo(Struct, frozen=True):
     """What a code means: `title` is one line without names, `group` a value of `GROUPS`."""
 
     code: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from specs.codes import CODES
 from specs.diagnostics import Diagnostic, Fix, Label, Place
@@ -32,8 +33,7 @@ class Places(Protocol):
         """The offset in the file of code point `index` of the text at `path`, or `None` where it cannot be told."""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldSpec:
+class FieldSpec(Struct, frozen=True):
     """A field of a connector action. `type` is a `ValueType` or `any`; `secret` fields may hold `${{ secrets.X }}`,
     `literal` ones (SQL, templates) hold no expression at all."""
 
@@ -44,8 +44,7 @@ class FieldSpec:
     choices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ActionSpec:
+class ActionSpec(Struct, frozen=True):
     """What a connector action takes and gives; `outputs` maps names to types, `None` when they are not known."""
 
     fields: Mapping[str, FieldSpec]
@@ -65,8 +64,7 @@ class Catalogue(Protocol):
         """Types usable as `type.action` with no entry in `connectors`."""
 
 
-@dataclass(frozen=True)
-class FlowContext:
+class FlowContext(Struct, frozen=True, dict=True):
     """A flow under check.
 
     Attributes:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 ALIASES: Mapping[str, str] = {
     "@yearly": "0 0 1 1 *",
@@ -27,8 +28,7 @@ LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 LONGEST_TEXT = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One of the five fields: its name, its least and greatest value, and names for values from `named_from` on."""
 
     name: str
@@ -65,8 +65,7 @@ class CronError(Exception):
         self.help = help
 
 
-@dataclass(frozen=True, slots=True)
-class Cron:
+class Cron(Struct, frozen=True):
     """The values each field admits, in ascending order; Sunday is 0."""
 
     minutes: tuple[int, ...]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+
+from msgspec import Struct
 
 
 class Severity(StrEnum):
@@ -20,12 +21,11 @@ class Severity(StrEnum):
     INFO = "info"
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True, dict=True):
     """A text and the name it is shown under (a path relative to where the user stands, or `<stdin>`)."""
 
     name: str
-    text: str = field(repr=False)
+    text: str
 
     @cached_property
     def line_starts(self) -> list[int]:
@@ -50,8 +50,7 @@ class Source:
         return self.text[start:end].rstrip("\r\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A half-open range of code points of a source."""
 
     source: Source
@@ -59,32 +58,28 @@ class Place:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """A second place that helps to understand a finding, with a short text."""
 
     place: Place
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """Replace the text at `place` by `text`."""
 
     place: Place
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(Struct, frozen=True):
     """Edits which, applied together, remove the finding and change nothing else of the meaning."""
 
     title: str
     edits: tuple[Edit, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """One finding. `message` is lower case with names in backticks; `help` says what to do, when it is known.
 
     `path` is the path of keys in the file (stable when lines move), `()` where there is none.

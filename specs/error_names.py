@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from specs.suggest import nearest
 
@@ -40,8 +41,7 @@ _STATUS = re.compile(r"[1-5](?:\d\d|xx)")
 _CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorProblem:
+class ErrorProblem(Struct, frozen=True):
     """Why a name cannot stand in a list of errors."""
 
     message: str

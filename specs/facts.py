@@ -6,8 +6,9 @@ Facts are taken from a flow right after its own check, so that the flow itself n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from specs.check import flow_name
 from specs.context import FlowContext, Path
@@ -18,16 +19,14 @@ from specs.model.task import TaskSpec
 from specs.model.values import format_duration
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(Struct, frozen=True):
     """Where something is said: its place and its path of keys."""
 
     place: Place
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """A pool, or the lease of a lock, as one file has it; `terms` says it in words."""
 
     kind: str
@@ -36,8 +35,7 @@ class Declared:
     spot: Spot
 
 
-@dataclass(frozen=True, slots=True)
-class Listening:
+class Listening(Struct, frozen=True):
     """A trigger that waits for the end of the runs of `flow`. One with a condition can end a circle of starts; to wait for
     failures only is one."""
 
@@ -47,16 +45,14 @@ class Listening:
     spot: Spot
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(Struct, frozen=True):
     """A path that a trigger is called at."""
 
     path: str
     spot: Spot
 
 
-@dataclass(frozen=True, slots=True)
-class LockOrder:
+class LockOrder(Struct, frozen=True):
     """`task` asks for the lock `wanted` while the service `holder` holds the lock `held`."""
 
     held: str
@@ -67,8 +63,7 @@ class LockOrder:
     wanted_at: Spot
 
 
-@dataclass(frozen=True, slots=True)
-class FlowFacts:
+class FlowFacts(Struct, frozen=True):
     """A flow as its neighbours see it. `named` is where its name stands, the first character of a file without one."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from specs.codes import CODES
 from specs.diagnostics import Diagnostic, Edit, Fix, Label, Place
@@ -19,8 +20,7 @@ class Placing(Protocol):
         """Where the value at `path`, or with `key` its key, stands."""
 
 
-@dataclass
-class Findings:
+class Findings(Struct):
     """What was found. A finding at a place that already has one of the same code is the same cause and is dropped."""
 
     found: list[Diagnostic] = field(default_factory=list)

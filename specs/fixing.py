@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from specs.check import Checked
 from specs.diagnostics import Diagnostic, Edit, Severity
@@ -21,16 +22,14 @@ Check: TypeAlias = Callable[[Texts], Checked]
 """Checks one flow with some of the files it reads changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class DroppedFix:
+class DroppedFix(Struct, frozen=True):
     """A fix that was not applied because the file would have been worse, and the code of the new error."""
 
     finding: Diagnostic
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fixing:
+class Fixing(Struct, frozen=True):
     """What came of fixing a flow and the libraries it includes.
 
     Attributes:

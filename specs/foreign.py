@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from specs.scalars import NumberError, resolve, written_form
 
 
-@dataclass(frozen=True, slots=True)
-class Bridge:
+class Bridge(Struct, frozen=True):
     """The one form. `rename` replaces the key only, `entry` key and value; with neither there is no certain edit."""
 
     one_form: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from specs.diagnostics import Diagnostic, Place
 from specs.files import FileProblem, Files, beside, path_problem
@@ -15,8 +16,7 @@ SECTIONS = ("templates", "connectors", "pools", "env")
 """What a library may hold beside `version` and further `include`s."""
 
 
-@dataclass
-class Libraries:
+class Libraries(Struct):
     """The libraries of a flow by path, each once, in the order they are first named; their texts, and what was found."""
 
     documents: dict[str, Document] = field(default_factory=dict)

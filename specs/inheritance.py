@@ -7,8 +7,9 @@ out. Nothing is recorded for each task; where a key came from is found again whe
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from specs.codes import CODES
 from specs.diagnostics import Diagnostic, Label
@@ -47,8 +48,7 @@ _EDGES = frozenset(EDGE_KEYS)
 _NO_RETRY_TOGETHER = ({"delays"}, {"delay", "backoff"})
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """A part of a task as written: `defaults`, a template, or the task itself."""
 
     document: Document
@@ -56,8 +56,7 @@ class Layer:
     data: dict[Any, Any]
 
 
-@dataclass
-class Inheritance:
+class Inheritance(Struct):
     """What tasks of a flow inherit.
 
     Attributes:

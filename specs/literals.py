@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
+
+from msgspec import Struct
 
 from specs.model.parts import ParamSpec
 from specs.model.values import parse_duration, parse_size
@@ -17,8 +18,7 @@ DEEPEST = 40
 """Levels of a value that are looked at; a file cannot be deeper."""
 
 
-@dataclass(frozen=True, slots=True)
-class Misfit:
+class Misfit(Struct, frozen=True):
     """What a type wants and what was written, as they stand in a sentence: `a whole number`, `the text "x"`."""
 
     wanted: str

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache, reduce
 from operator import or_
 from typing import Any
+
+from msgspec import Struct
 
 LONGEST = 1000
 DEEPEST = 40
@@ -39,8 +40,7 @@ class _Refused(Exception):
     """The pattern is not accepted; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(Struct, frozen=True):
     """What the check knows of a piece: may it match nothing, which characters may begin it, and with which may it go
     on after it could have ended."""
 

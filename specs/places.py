@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from specs.diagnostics import Place
 from specs.inheritance import MERGED, Inheritance, Layer
@@ -12,8 +13,7 @@ from specs.source import Document
 Path = tuple[Any, ...]
 
 
-@dataclass
-class MergedPlaces:
+class MergedPlaces(Struct):
     """The `Places` of a checked flow.
 
     Attributes:

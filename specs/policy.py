@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from specs.codes import CODES, GROUPS, JUDGEMENTS
 from specs.diagnostics import Diagnostic, Severity
@@ -14,8 +16,7 @@ FIXED = frozenset({"FLOW131", "FLOW901"})
 """Codes nobody can change: the file was not checked, or not in full."""
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(Struct, frozen=True):
     """Findings of `code` in files below the root that one of `paths` (see `specs.globs`) matches, and why they may stay."""
 
     code: str
@@ -23,8 +24,7 @@ class Acceptance:
     reason: str
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """How findings count.
 
     Attributes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from specs.graph import FlowGraph, Link, Path, arm_key
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """A task is part of a run exactly if one of `arms` of `branch` is taken; an empty branch stands for any reason that
     is not followed further."""
 

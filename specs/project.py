@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Protocol
+
+from msgspec import Struct
 
 from specs.codes import CODES
 from specs.diagnostics import Diagnostic, Label, Place, Source
@@ -16,8 +17,7 @@ FAMILIES = ("names", "starts", "sharing", "locks", "libraries")
 """Modules of `specs.rules.project`, each with its own `RULES`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(Struct, frozen=True):
     """The flows that are checked together, in the order of their files.
 
     Attributes:

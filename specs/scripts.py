@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Struct
 
 from specs.diagnostics import Diagnostic, Fix, Place
 from specs.expressions.templates import contains_template
@@ -21,8 +22,7 @@ _BY_PROGRAM: Mapping[str, Language] = {"sh": "sh", "dash": "sh", "bash": "bash"}
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Struct, frozen=True):
     """A `run` of a task or of its `undo`.
 
     Attributes:
@@ -31,7 +31,7 @@ class Script:
         outputs: what its task declares; nothing for an `undo`.
     """
 
-    context: FlowContext = field(repr=False)
+    context: FlowContext
     path: Path
     task_path: Path
     text: str

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _EXPANSION = re.compile(rf"\$(?:({_NAME})|\{{[#!]?({_NAME})([^}}]?[-=?+]?))")
@@ -29,8 +30,7 @@ _READS_ELSEWHERE = re.compile(
 _SPECIAL = re.compile(r"[\\$\"'`#\n<()]")
 
 
-@dataclass(frozen=True, slots=True)
-class Expansion:
+class Expansion(Struct, frozen=True):
     """`$name` or `${name...}` from `start` to `end` of the script; `guarded` when it says what holds if it is not set."""
 
     name: str
@@ -66,8 +66,7 @@ def _set_otherwise(script: str) -> set[str]:
     return names
 
 
-@dataclass
-class _Scanner:
+class _Scanner(Struct):
     """One pass over a script with a stack of what is open: `"` a quoted text, `(` a substitution, "`" an old one."""
 
     script: str

@@ -8,10 +8,10 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from _ruamel_yaml import CParser  # type: ignore[import-not-found]  # an extension without stubs
+from msgspec import Struct, field
 from ruamel.yaml.error import YAMLError
 
 from specs.builder import Builder, ReadingStoppedError
@@ -34,8 +34,7 @@ __all__ = [
 Path = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What a file may cost; settings, since they hold before the file is read."""
 
     file_bytes: int = 8 << 20
@@ -46,8 +45,7 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(Struct, frozen=True):
     """A file as plain dicts, lists and scalars, and the place of everything in it.
 
     A value that is an alias stands where the alias stands; what is inside it, where the anchor is.
@@ -55,8 +53,8 @@ class Document:
 
     source: Source
     data: Any
-    built: Builder = field(repr=False)
-    _orders: dict[int, dict[Any, int]] = field(default_factory=dict, repr=False)
+    built: Builder
+    _orders: dict[int, dict[Any, int]] = field(default_factory=dict)
 
     def depth_of(self, path: Path) -> int:
         """How many parts of `path` exist in the file."""
@@ -120,8 +118,7 @@ class Document:
         return self.source.position(max(at, 0))[1] - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What came of reading a file: a document unless it could not be read at all, and what was found.
 
     `is_sound` says whether the values can be relied on: nothing but a second occurrence of a key was left out.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from specs.diagnostics import Diagnostic, Fix, Label, has_errors
@@ -28,8 +28,7 @@ from specs.suggest import did_you_mean, nearest
 Path = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Structure:
+class Structure(Struct, frozen=True):
     """What the structure of a flow came to: the typed model unless there are errors, places, and findings."""
 
     flow: FlowSpec | None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from specs.codes import CODES, JUDGEMENTS
 from specs.diagnostics import Diagnostic, Edit, Fix, Place, Severity, Source
@@ -31,8 +32,7 @@ _COMMENT_LINE = re.compile(r"[ \t]*#")
 _WORD = re.compile(r"[^\s,]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(Struct, frozen=True):
     """One comment: the codes it names with their places, the lines it speaks of, and whether it gives a reason."""
 
     place: Place
@@ -41,8 +41,7 @@ class Silence:
     has_reason: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(Struct, frozen=True):
     """What a file says: its silences, and by line and code whether one that speaks of it gives a reason."""
 
     source: Source
@@ -50,8 +49,7 @@ class _Read:
     answers: dict[int, dict[str, bool]]
 
 
-@dataclass
-class Silences:
+class Silences(Struct):
     """The silences of the files that findings are in, and which of them were needed; `policy` says what codes weigh."""
 
     policy: Policy = AS_WRITTEN

@@ -4,11 +4,12 @@ the engine decides, with expressions that read what is upstream."""
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.simulation import Stub, StubSet
 from flowctl.testing.failing import failure_named

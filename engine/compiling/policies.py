@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from engine.plan import RateLimit, RetryPolicy
 from specs.model.parts import RateLimitSpec, RetrySpec
@@ -52,8 +53,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(Struct, frozen=True):
     """The times of a task with defaults filled in."""
 
     timeout: timedelta | None

@@ -6,11 +6,12 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+
+from msgspec import Struct
 
 from engine.connectors.protocol import CallContext, ConnectorError, bad_argument
 from engine.connectors.signatures import HTTP
@@ -30,8 +31,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _EXPECTED = re.compile(r"[1-5](xx|[0-9][0-9])")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """A request whose every part has been checked."""
 
     method: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from engine.events import Event
 from engine.evolve import evolve
@@ -12,8 +13,7 @@ from engine.retry import Random
 from engine.run import Run, TaskRun
 
 
-@dataclass(slots=True)
-class Decision:
+class Decision(Struct):
     """Events are folded into the run as they are emitted, so that what follows sees what came before."""
 
     plan: Plan

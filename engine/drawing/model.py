@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from engine.drawing.facts import arm_labels, notes_of, size_of
 from engine.plan import BranchAction, EdgeKind, FlowAction, Plan, PlanTask, SwitchAction
@@ -20,8 +21,7 @@ EXPANDED_NODES = 2_000
 """Sub-flows are opened while the drawing has fewer nodes than this; the rest stay closed and say so."""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeState:
+class NodeState(Struct, frozen=True):
     """Where a task of a run stands. `counts` of a fan-out has `total`, `succeeded`, `failed` (`LANGUAGE.md` 7)."""
 
     state: TaskState
@@ -55,8 +55,7 @@ class LinkKind(StrEnum):
     CHILD = "child"
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """A task. `size` is how many instances a fan-out has (`12`, `≤12` before a filter, `n`), `None` without one."""
 
     id: str
@@ -68,8 +67,7 @@ class Node:
     state: NodeState | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """From what is waited for to what waits. `label` says what an unlabelled arrow would not; `limit` is how long the
     wait may take and what happens then."""
 
@@ -85,8 +83,7 @@ class Link:
         return ", ".join(part for part in (self.label, self.limit) if part)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Nodes drawn in a frame: hooks of one kind, undo tasks, an opened sub-flow (in the frame `parent`, if any)."""
 
     id: str
@@ -95,8 +92,7 @@ class Group:
     parent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(Struct, frozen=True):
     """A picture of a plan. `waves` are ids of the flow's own tasks by the earliest wave they can start in."""
 
     flow: str

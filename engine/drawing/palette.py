@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.states import TaskState
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """Colours as `#rrggbb`; `sign` and `ascii_sign` are one column wide and different for each state.
 
     `line` is the style of a border (`solid`, `dashed`, `dotted`), `sgr` the parameters of a terminal's colour sequence.

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.drawing.captions import headline, state_text
 from engine.drawing.labels import ascii_only, clean, columns, fit, trim
@@ -37,8 +38,7 @@ _WORDS: Mapping[LinkKind, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
+class Screen(Struct, frozen=True):
     """What the text is written for: `width` columns, with or without Unicode and colour."""
 
     width: int = 100
@@ -58,8 +58,7 @@ def to_text(drawing: Drawing, screen: Screen | None = None) -> str:
     return "".join(f"{_written(row, screen, width)}\n" for row in rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A line before it is written: the gutter, the sign of a state, and the rest."""
 
     gutter: str = ""
@@ -123,8 +122,7 @@ def _branch(index: int, count: int) -> str:
     return "└" if index == count - 1 else "├"
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(Struct, frozen=True):
     """Widths of the columns for names, kinds and states."""
 
     name: int

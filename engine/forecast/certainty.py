@@ -7,8 +7,9 @@ events, failures included, makes it run. Cancelling a run is not foreseen.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from graphlib import TopologicalSorter
+
+from msgspec import Struct
 
 from engine.outcomes import Json
 from engine.plan import BranchAction, Edge, EdgeKind, Plan, PlanTask, SwitchAction
@@ -22,8 +23,7 @@ class Unknown:
 UNKNOWN = Unknown()
 
 
-@dataclass(frozen=True, slots=True)
-class Certainty:
+class Certainty(Struct, frozen=True):
     """`never` maps tasks that cannot run to the reason; `passed` are tasks whose `if` is true with these parameters."""
 
     never: Mapping[str, str]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from engine.forecast.model import Forecast
 from engine.outcomes import Json
@@ -17,8 +18,8 @@ def to_json(forecast: Forecast) -> dict[str, Json]:
     return {"schema_version": SCHEMA_VERSION, **_record(forecast)}
 
 
-def _record(record: Any) -> dict[str, Json]:
-    return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
+def _record(record: Struct) -> dict[str, Json]:
+    return {name: _plain(getattr(record, name)) for name in record.__struct_fields__}
 
 
 def _plain(value: Any) -> Json:
@@ -27,7 +28,7 @@ def _plain(value: Any) -> Json:
         return [_plain(element) for element in value]
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
-    if hasattr(value, "__dataclass_fields__"):
+    if isinstance(value, Struct):
         return _record(value)
     plain: Json = value
     return plain

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from engine.outcomes import Json
 
@@ -12,8 +13,7 @@ Source: TypeAlias = Literal["given", "default", "missing"]
 """Where the value of a parameter comes from; a value given that equals the default counts as `default`."""
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterForecast:
+class ParameterForecast(Struct, frozen=True):
     """A parameter and what it will be. `value` is `None` for one that is missing or sensitive."""
 
     name: str
@@ -23,8 +23,7 @@ class ParameterForecast:
     sensitive: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """One edge: what is asked of `upstream`, how long that may take and what happens then (as written, or `None`)."""
 
     kind: str
@@ -33,8 +32,7 @@ class Need:
     on_timeout: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(Struct, frozen=True):
     """A value a task is given, as written: `${{ }}` is not evaluated. `place` is `env`, `flow env`, `with` or `workdir`."""
 
     place: str
@@ -42,8 +40,7 @@ class Input:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """A rule the task runs under. `source` says where it comes from: `default` (the language's), `flow` (the file, its
     defaults and templates; a value equal to the language's own counts as `default`) or `descendants`."""
 
@@ -52,8 +49,7 @@ class Setting:
     source: Literal["default", "flow", "descendants"]
 
 
-@dataclass(frozen=True, slots=True)
-class TaskForecast:
+class TaskForecast(Struct, frozen=True):
     """A task before it runs.
 
     Attributes:
@@ -79,8 +75,7 @@ class TaskForecast:
     description: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CriticalPath:
+class CriticalPath(Struct, frozen=True):
     """The chain of tasks that takes longest when nothing fails.
 
     `duration_s` is the sum of what is known, `None` when nothing is; `unknown` are tasks of the chain without history,
@@ -92,8 +87,7 @@ class CriticalPath:
     unknown: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StartForecast:
+class StartForecast(Struct, frozen=True):
     """A trigger: what it goes by, and for one by time the next instants in UTC. `problem` says why there are none."""
 
     name: str
@@ -105,8 +99,7 @@ class StartForecast:
     problem: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
+class Forecast(Struct, frozen=True):
     """A run before it is made; `tasks` in the plan's order: the flow's own, hooks, undo tasks."""
 
     flow: str

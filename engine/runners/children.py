@@ -7,9 +7,10 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL
+
+from msgspec import Struct
 
 from engine.runners.endings import ProcessEnd
 from engine.runners.trees import Family, Process, Tree, is_running, send_signal
@@ -18,8 +19,7 @@ _KILL_S = 5.0
 _LOOK_S = 0.002
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """How to start a process. `program` is the file, `argv` what it sees, `env` its whole environment."""
 
     program: str

@@ -6,10 +6,11 @@ import itertools
 import os
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from signal import SIGKILL
+
+from msgspec.structs import replace
 
 from engine.attempts import ConnectorWork, Launch
 from engine.outcomes import Ending, Failure, Json, Outcome

@@ -7,8 +7,9 @@ import os
 import re
 import signal
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from engine.outcomes import Failure
 
@@ -22,8 +23,7 @@ _CONTROL = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessEnd:
+class ProcessEnd(Struct, frozen=True):
     """Exactly one is set: the exit code, or the number of the signal a process died by."""
 
     exit_code: int | None = None

@@ -6,8 +6,9 @@ import errno
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from engine.attempts import AttemptFiles, AttemptKey, CommandWork, Launch, ScriptWork
 from engine.outcomes import Failure
@@ -21,8 +22,7 @@ _SPILLED = "env-"
 _SHELLS: Mapping[str, tuple[str, ...]] = {"sh": ("sh", "-eu"), "bash": ("bash", "-euo", "pipefail")}
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """A process to start: `program` is the file, `argv` what it sees, `env` its whole environment."""
 
     program: str

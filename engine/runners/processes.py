@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from engine.attempts import CommandWork, Launch, Reactor, ScriptWork
 from engine.outcomes import Ending, Failure, Outcome
@@ -24,8 +26,7 @@ LEFTOVER_GRACE_S = 2.0
 """Between SIGTERM and SIGKILL of what a task left running when it ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kit:
+class Kit(Struct, frozen=True):
     """What every attempt of a runner works with."""
 
     reactor: Reactor

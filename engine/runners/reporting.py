@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from engine.attempts import AttemptEnded, Launch, Reactor
 from engine.outcomes import Ending, Failure, Outcome

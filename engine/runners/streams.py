@@ -10,8 +10,9 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from engine.attempts import Launch, Reactor
 from engine.runners.endings import last_line
@@ -23,8 +24,7 @@ _PIPE_BYTES = 1 << 20
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 
-@dataclass(slots=True)
-class _Pump:
+class _Pump(Struct):
     """One pipe. Its masked bytes go to the log and, up to `keep_free` bytes, to the descriptor `keep`."""
 
     source: int

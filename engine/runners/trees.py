@@ -13,7 +13,8 @@ import ctypes
 import os
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MARKER = "FLOW_ATTEMPT_ID"
 """The environment variable every process of an attempt carries."""
@@ -23,8 +24,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _SUSPECT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(Struct, frozen=True):
     """A process as `/proc` showed it. `started` is in clock ticks since boot; with `pid` it is the identity."""
 
     pid: int
@@ -39,8 +39,7 @@ class Process:
         return self.state not in "ZX"
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """The processes of one attempt: below `leader`, in its session, or with one of `markers`. `spare` are no members.
 
     The leader must not have been reaped, so that its pid names it and its session.

@@ -10,9 +10,10 @@ import itertools
 import os
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL
+
+from msgspec import Struct
 
 from engine.attempts import CallWork, Launch
 from engine.outcomes import Json
@@ -27,8 +28,7 @@ _DEAF_S = 1.0
 _OWN_NAMES = ("FLOW_", "TRACEPARENT")
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerKey:
+class WorkerKey(Struct, frozen=True):
     """What a worker must have in common with a call."""
 
     root: str

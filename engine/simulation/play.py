@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from engine.errors import FlowctlError
 from engine.ids import encode
@@ -43,8 +44,7 @@ class SimulationTooLong(FlowctlError):
     code = "simulation_too_long"
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Struct, frozen=True):
     """What a simulation starts from.
 
     Attributes:
@@ -69,8 +69,7 @@ class Setup:
     catalogue: Catalogue | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
+class Played(Struct, frozen=True):
     """A run that was simulated to its end, everything that happened, and the store that holds it."""
 
     first: TracedRun

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from engine.outcomes import Failure, Json
 from engine.plan import PlanTask, UseAction
@@ -16,8 +18,7 @@ DEFAULT_DURATION = timedelta(seconds=1)
 """How long an attempt takes when nobody says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stub:
+class Stub(Struct, frozen=True):
     """How the attempts of a task, or of an item, end.
 
     Attributes:
@@ -56,8 +57,7 @@ class Stub:
         return self.items.get(segment.key or "") or self.items.get(str(segment.item)) or self
 
 
-@dataclass(frozen=True, slots=True)
-class StubSet:
+class StubSet(Struct, frozen=True):
     """Stubs for the tasks of a flow, and how long an attempt takes that none speaks of."""
 
     tasks: Mapping[str, Stub] = field(default_factory=dict)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from engine.attempts import Launch
 from engine.events import Event, RunSubmitted, TaskSucceeded
@@ -18,8 +19,7 @@ Unit = tuple[str, int | None]
 """A task and, of a fan-out, the position of an item."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """A step on the way to a run of a sub-flow: the task that called it, and of a fan-out which item."""
 
     task: str
@@ -30,8 +30,7 @@ class Segment:
         return self.task if self.item is None else f"{self.task}[{self.key}]"
 
 
-@dataclass(slots=True)
-class TracedRun:
+class TracedRun(Struct):
     """One run of the simulation.
 
     Attributes:
@@ -59,8 +58,7 @@ class TracedRun:
         return Segment(task, item, items[item].key)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One event. `value` is what a switch compared, of the event that says what it chose; `None` for all others."""
 
     run: TracedRun

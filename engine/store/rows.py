@@ -6,14 +6,14 @@ Instants are aware and in UTC; `Json` fields are values, never encoded text.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from engine.outcomes import Json
 
 
-@dataclass(frozen=True, slots=True)
-class SpecRow:
+class SpecRow(Struct, frozen=True):
     """What a run was compiled from.
 
     `files` maps each file's name to its text: the flow, its libraries and sub-flows.
@@ -25,8 +25,7 @@ class SpecRow:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(Struct, frozen=True):
     """One run. `seq` is the number of its last event; `token` changes with each owner (fencing).
 
     `owner` names the engine that drives it (`host/boot-id/pid/start-time`), `None` when nobody does.
@@ -56,8 +55,7 @@ class RunRow:
     owner: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRow:
+class TaskRow(Struct, frozen=True):
     """One task of a run, or one item of a fan-out (`item` >= 0; -1 is the task itself).
 
     `position` is the task's place in the plan; its items have the same.
@@ -79,8 +77,7 @@ class TaskRow:
     counts: Mapping[str, Json] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRow:
+class AttemptRow(Struct, frozen=True):
     """One attempt of a task run or item."""
 
     run_id: str
@@ -97,8 +94,7 @@ class AttemptRow:
     child_run: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(Struct, frozen=True):
     """One event of a run's log. `type` and `data` are what `engine.events.encode` makes; `task` is for queries."""
 
     run_id: str
@@ -110,8 +106,7 @@ class EventRow:
     data: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
-class RunBatch:
+class RunBatch(Struct, frozen=True):
     """Everything one decision changes about one run, written in one transaction or not at all.
 
     `events` continue the log without a gap: the first has `run.seq - len(events) + 1`. `run` is the row as it is after
@@ -132,8 +127,7 @@ class RunBatch:
     expected_token: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunFilter:
+class RunFilter(Struct, frozen=True):
     """Which runs a list holds; `None` does not restrict. `states` are values of `RunState`.
 
     `since` and `until` are about `created_at`: the first is included, the second is not.
@@ -146,8 +140,7 @@ class RunFilter:
     top_level_only: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Newest first. `next` is the cursor of the page after this one, `None` at the end."""
 
     items: tuple[RunRow, ...]

@@ -9,8 +9,9 @@ holds the columns named here and the tables to be the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from engine.store.codec import (
     Value,
@@ -86,16 +87,14 @@ _SHORTEST_PART = 4
 """Fewer characters of an id than these are an accident, not a name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """A statement that reads, with its parameters."""
 
     sql: str
     values: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """A statement that writes, once for each of `rows`. If `guarded`, each must hit exactly one stored row."""
 
     sql: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowctl.findings.text import Look
 from flowctl.terminal.colour import Style
@@ -15,8 +16,7 @@ NARROWEST = 8
 """A column that may be cut keeps at least this much."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A title, and whether texts may be cut where there is no room, or stand on the right."""
 
     title: str
@@ -24,8 +24,7 @@ class Column:
     right: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """A text, which may come from anywhere, and how it looks."""
 
     text: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from flowctl.checking import CheckOptions
 from flowctl.cli.frame import Frame
@@ -21,8 +22,7 @@ from specs.diagnostics import has_errors
 from specs.fixing import Fixing, fix_flow
 
 
-@dataclass
-class Changes:
+class Changes(Struct):
     """Changed files as they were first and as they are now, by absolute path, and the names they are shown by."""
 
     old: dict[Path, str] = field(default_factory=dict)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import Struct, field
 
 from engine.errors import FlowctlError
 from flowctl.cli.exits import Exit
@@ -35,8 +35,7 @@ class FormattingDefect(FlowctlError):
     code = "formatting_defect"
 
 
-@dataclass
-class Outcome:
+class Outcome(Struct):
     """What came of all files, by the names they are shown by."""
 
     files: int = 0

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flowctl.findings.text import Look
 from flowctl.terminal.colour import ColourChoice, Style, is_terminal, paint, speaks_unicode, wants_colour
@@ -28,8 +30,7 @@ class OutputForm(StrEnum):
     JSON = "json"
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(Struct, frozen=True, dict=True):
     """The shared options of one call.
 
     Attributes:
@@ -41,7 +42,7 @@ class Frame:
         form: how data is printed.
     """
 
-    environ: Mapping[str, str] = field(repr=False)
+    environ: Mapping[str, str]
     color: ColourChoice | None = None
     quiet: bool = False
     verbosity: int = 0

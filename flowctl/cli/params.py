@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from engine.errors import BadParameters
 from engine.outcomes import Json
@@ -19,8 +20,7 @@ from flowctl.reading import SPEC_BYTES, Unreadable, read_regular, shown_path
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(frozen=True, slots=True)
-class GivenParameters:
+class GivenParameters(Struct, frozen=True):
     """Values as given; no name is in both. `texts` are converted by the declared type, `values` checked against it."""
 
     texts: Mapping[str, str] = field(default_factory=dict)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from engine.errors import InvalidFlow
 from engine.outcomes import Failure, Json
@@ -33,8 +35,7 @@ FORM_OF_FAIL = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GivenStubs:
+class GivenStubs(Struct, frozen=True):
     """Stubs and secrets as given."""
 
     stubs: StubSet
@@ -91,16 +92,14 @@ class BadStubs(InvalidFlow):
 # --- flags --------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Caller:
+class _Caller(Struct, frozen=True):
     """A task that calls a flow, and of a fan-out which item of it is meant; `None` for all."""
 
     task: str
     item: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(Struct, frozen=True):
     """The task or item that a flag is about, the callers on the way to it, and what else the flag says."""
 
     path: tuple[_Caller, ...]

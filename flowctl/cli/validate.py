@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import Struct
 
 from flowctl.cli.exits import Exit
 from flowctl.cli.frame import Frame
@@ -102,8 +102,7 @@ def validate_command(
     return Exit.FAILED if findings.has(failing) else Exit.SUCCESS
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What is to be reported, how and where; `target` is `None` for stdout."""
 
     form: FindingsForm

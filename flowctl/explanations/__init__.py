@@ -8,9 +8,10 @@ needs: `needs=shellcheck`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from specs.codes import CODES, CodeInfo
 
@@ -19,8 +20,7 @@ MAIN = "flow.yaml"
 """The name an example has where other files speak of it."""
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """A code explained.
 
     Attributes:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from specs.diagnostics import Diagnostic, Severity
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(Struct, frozen=True):
     """Names of files as a report has them: relative to `base` (a repository's root) where they are below it."""
 
     base: Path
@@ -24,8 +24,7 @@ class Names:
         return shown if inside.startswith("..") else Path(inside).as_posix()
 
 
-@dataclass
-class Collected:
+class Collected(Struct):
     """The files that were checked and the findings to report.
 
     Attributes:

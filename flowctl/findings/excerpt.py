@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from flowctl.terminal.sanitise import visible
 from flowctl.terminal.width import TAB, character_width
@@ -12,8 +12,7 @@ SHORTEST = 20
 """Columns of source shown at the least, however narrow the terminal is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
+class Excerpt(Struct, frozen=True):
     """A line of source as printed. `indent` columns go before the mark, which is `length` columns long."""
 
     line: int

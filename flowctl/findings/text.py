@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowctl.findings.excerpt import excerpt
 from flowctl.terminal.colour import Style, paint
@@ -16,8 +17,7 @@ MOST_LABELS = 20
 STYLES = {Severity.ERROR: Style.ERROR, Severity.WARNING: Style.WARNING, Severity.INFO: Style.INFO}
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """How text is to look: colours or none, columns to fill, and whether more than ASCII can be shown."""
 
     colour: bool = False

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from flowctl.lsp.cursor import Cursor, Path
 from flowctl.lsp.fields import field_text, keys_of, type_text, values_of
@@ -26,8 +27,7 @@ _TEST = re.compile(r"\bis\s+(?:not\s+)?(\w*)$")
 _STEP = re.compile(r"\.(\w+)|\[([^\[\]]*)\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """A text to write from `start` up to the cursor; `detail` is short, `text` explains it as Markdown."""
 
     label: str
@@ -38,8 +38,7 @@ class Proposal:
     text: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What is known when something is completed.
 
     Attributes:

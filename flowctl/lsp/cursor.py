@@ -7,8 +7,10 @@ as long for a large file as for a small one.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -26,8 +28,7 @@ _BARE_ENDS = ("if", "where", "until", "dedup_key")
 _BARE_PATHS = (("fan_out", "items"), ("fan_out", "key"), ("switch", "value"), ("concurrency", "key"), ("dedup", "key"))
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(Struct, frozen=True):
     """A place in a flow.
 
     Attributes:
@@ -49,8 +50,7 @@ class Cursor:
     in_brackets: bool = False
 
 
-@dataclass(slots=True)
-class _Line:
+class _Line(Struct):
     """A line as far as its shape tells: its dashes and its key."""
 
     number: int
@@ -231,8 +231,7 @@ class _Finder:
         return None
 
 
-@dataclass(slots=True)
-class _Frame:
+class _Frame(Struct):
     """An open bracket: of a map with its key so far, or of a list with its index."""
 
     is_map: bool

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from msgspec import Struct
 
 from engine.clock import SystemClock
 from engine.connectors.catalogue import InstalledCatalogue
@@ -30,8 +31,7 @@ _MOST_FLOWS = 500
 """Flows of a project that are proposed for `flow:`."""
 
 
-@dataclass(frozen=True)
-class Analysis:
+class Analysis(Struct, frozen=True, dict=True):
     """A text that was open, and what came of checking it."""
 
     text: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowctl.explanations import explanation
 from flowctl.lsp.cursor import cursor_at
@@ -28,8 +29,7 @@ _WORD = re.compile(r"[\w-]*")
 _CODE = re.compile(r"FLOW\d{3}")
 
 
-@dataclass(frozen=True, slots=True)
-class Hover:
+class Hover(Struct, frozen=True):
     """A text about what stands from `start` to `end`."""
 
     text: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from specs.context import FlowContext, Path
 from specs.diagnostics import Edit, Place
@@ -22,8 +23,7 @@ Kind = Literal["task", "param", "secret", "template", "pool", "connector"]
 _ROOTS: dict[str, Kind] = {"tasks": "task", "params": "param", "secrets": "secret"}
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(Struct, frozen=True):
     """A thing with a name; `hook` is the kind of hook a task is of."""
 
     kind: Kind
@@ -31,8 +31,7 @@ class Symbol:
     hook: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(Struct, frozen=True):
     """A place at which a symbol is named. `is_definition` where it is the key that defines it."""
 
     symbol: Symbol

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from specs.diagnostics import Place
 from specs.model.task import ACTIONS
@@ -13,8 +14,7 @@ _OF_NAMES = ("params", "secrets", "triggers", "pools", "connectors", "templates"
 """Sections whose keys are names that the author has chosen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outlined:
+class Outlined(Struct, frozen=True):
     """An entry of the outline: all of it, its key, and what stands below it. `kind` is `section`, `task` or `name`."""
 
     name: str

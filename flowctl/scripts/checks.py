@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from flowctl.scripts.linters import Remark, ruff, shellcheck
 from flowctl.scripts.syntax import Problem, are_sound, is_plain, problems

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
+
+from msgspec import Struct
 
 from flowctl.scripts.tools import ToolFailed, ask, written
 
@@ -15,8 +16,7 @@ _SHEBANGS: Mapping[str, str] = {"sh": "#!/bin/sh -eu\n", "bash": "#!/bin/bash -e
 _SHELLCHECK_LEAVES_OUT = "SC1009,SC1072,SC1128,SC2148,SC1090,SC1091,SC2154"
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(Struct, frozen=True):
     """What a linter says of the part of a script between two places, lines and columns from 1, the end exclusive."""
 
     code: str

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowctl.scripts.tools import ToolFailed, ask
 
@@ -30,8 +31,7 @@ _QUOTED = re.compile(r"[`\"']([^`\"'\n]{1,40})[\"']")
 _ARGV: Mapping[str, tuple[str, ...]] = {"sh": ("-n", "/dev/stdin"), "bash": ("-O", "extglob", "-n", "/dev/stdin")}
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """What a shell refuses, with the line, from 1, at which it gave up."""
 
     line: int

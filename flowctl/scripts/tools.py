@@ -8,8 +8,9 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 TIMEOUT_S = 20.0
 """Seconds after which a tool is given up."""
@@ -19,8 +20,7 @@ class ToolFailed(Exception):
     """The tool could not be started, or took too long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a tool said."""
 
     exit_code: int

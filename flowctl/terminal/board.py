@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
 
 from engine.states import RunState, TaskState
 
@@ -29,8 +30,7 @@ _STATES: Mapping[str, TaskState] = {
 }
 
 
-@dataclass(slots=True)
-class Row:
+class Row(Struct):
     """A task as shown. `counts` has the items of a fan-out by state, `total` their number, `None` without one."""
 
     task: str
@@ -53,8 +53,7 @@ class Row:
         return None if self.started_at is None or end is None else max((end - self.started_at).total_seconds(), 0.0)
 
 
-@dataclass(slots=True)
-class Change:
+class Change(Struct):
     """A move that an event made: of a task, or with `item` of one item of it."""
 
     row: Row
@@ -62,8 +61,7 @@ class Change:
     item: int | None = None
 
 
-@dataclass(slots=True)
-class Board:
+class Board(Struct):
     """One run. `latest` is the time of the newest event, the only clock there is here."""
 
     run: str

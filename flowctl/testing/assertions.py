@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
+
+from msgspec import Struct
 
 from engine.attempts import CallWork, CommandWork, ConnectorWork, Launch
 from engine.events import AttemptStarted, FannedOut, TaskCancelled, TaskFailed, TaskSucceeded
@@ -24,8 +25,7 @@ Path = tuple[Any, ...]
 _ENDS = (TaskSucceeded, TaskFailed, TaskCancelled)
 
 
-@dataclass(frozen=True, slots=True)
-class Unmet:
+class Unmet(Struct, frozen=True):
     """An expectation that was not met. `path` is where it stands below the case, `what` how to call it."""
 
     path: Path

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from engine.events import (
     AttemptStarted,
@@ -30,8 +31,7 @@ Point: TypeAlias = tuple[str, str]
 KINDS = ("tasks", "handlers", "hooks", "undo", "arms", "conditions", "retries", "resets")
 
 
-@dataclass(slots=True)
-class FlowCoverage:
+class FlowCoverage(Struct):
     """The points of one flow, each with whether any case has come by, in file order."""
 
     name: str

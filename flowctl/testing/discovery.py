@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from flowctl.files import FOLDERS, project_root
 from flowctl.problems import UsageProblem
@@ -15,8 +16,7 @@ from flowctl.testing.loading import SUFFIXES
 _NOT_ENTERED = frozenset({"node_modules", "venv", "__pycache__"})
 
 
-@dataclass(frozen=True, slots=True)
-class FoundTests:
+class FoundTests(Struct, frozen=True):
     """Test files in a stable order, and folders that could not be read."""
 
     files: tuple[Path, ...]

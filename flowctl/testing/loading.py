@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 
 from engine.errors import BadParameters, InvalidFlow
@@ -36,28 +36,25 @@ Model = TypeVar("Model", bound=BaseModel)
 SUFFIXES = (".test.yaml", ".test.yml")
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """What a case is started with: bound parameters, and what expressions read as `trigger`."""
 
     params: dict[str, Json]
     trigger: dict[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Suite:
+class Suite(Struct, frozen=True):
     """A test file that is sound: its cases, the plan they run, and how each starts."""
 
     name: str
-    document: Document = field(repr=False)
-    spec: TestFileSpec = field(repr=False)
+    document: Document
+    spec: TestFileSpec
     flow: str
-    plan: Plan = field(repr=False)
-    starts: dict[str, Start] = field(repr=False)
+    plan: Plan
+    starts: dict[str, Start]
 
 
-@dataclass(frozen=True, slots=True)
-class Unsound:
+class Unsound(Struct, frozen=True):
     """A test file that cannot be run, and why: findings in it or in its flow."""
 
     name: str

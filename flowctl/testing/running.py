@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from engine.errors import FlowctlError
 from engine.simulation import Setup, StubSet, play
@@ -16,8 +17,7 @@ from specs.context import Catalogue
 from specs.diagnostics import Place
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """An expectation that was not met, and its place in the test file."""
 
     place: Place
@@ -31,8 +31,7 @@ class Difference:
         return f"{self.what}: expected {self.expected}, found {self.actual}"
 
 
-@dataclass(frozen=True, slots=True)
-class CaseResult:
+class CaseResult(Struct, frozen=True):
     """What became of a case. `problem` is why it could not be run to its end, `length` its virtual duration."""
 
     suite: Suite

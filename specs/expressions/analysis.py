@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from specs.expressions.errors import ExpressionError
 from specs.expressions.guards import NOTHING, Facts, known_if
@@ -28,8 +30,7 @@ _EARLIER_ARMS = 16
 """How many arms before one are looked at for what their being false tells; more would make long branches slow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """An expression inside a text: where it starts there, its type and its problems."""
 
     expression: Expression
@@ -37,8 +38,7 @@ class Part:
     inferred: Inferred
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """A use with what was read of it: its parts, or the error that kept it from being read."""
 
     use: Use

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 from specs.expressions.errors import EvaluationError
 
@@ -12,8 +13,7 @@ MAX_DEPTH = 100
 """How deep lists and maps may nest in a value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """Bounds of one evaluation (`LANGUAGE.md` 14): nodes evaluated, and bytes of any text or result."""
 
     steps: int = 10_000

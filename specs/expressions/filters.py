@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from specs.expressions import filter_lists as lists
 from specs.expressions import filter_texts as texts
@@ -24,8 +25,7 @@ _MOMENT = frozenset({"string", "date", "datetime"})
 _EVERYTHING = _SCALAR | {"list", "map", "none"}
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """An argument of a filter; `kinds` are the kinds of value it takes."""
 
     name: str
@@ -33,8 +33,7 @@ class Parameter:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FilterSpec:
+class FilterSpec(Struct, frozen=True):
     """A filter.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from specs.expressions.evaluate import left_of
 from specs.expressions.nodes import (
@@ -28,8 +29,7 @@ Facts: TypeAlias = frozenset[Fact]
 NOTHING: Facts = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """A path that is read, what is known at that point, and whether it may be undefined there.
 
     `default`, when there, is the filter that stands in for an undefined value.
@@ -48,8 +48,7 @@ def reads(expression: Expression) -> tuple[Read, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Visit:
+class _Visit(Struct, frozen=True):
     node: Node
     facts: Facts
     default: Filter | None = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from specs.expressions.errors import EvaluationError
 from specs.expressions.evaluate import left_of
@@ -46,8 +47,7 @@ from specs.expressions.types import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """What is wrong with a part of an expression.
 
     `asked` and `known`, when there, are the name that is not known and those that are: the help is the nearest of them.
@@ -64,8 +64,7 @@ class Problem:
     replacement: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Inferred:
+class Inferred(Struct, frozen=True):
     """The type of an expression and its problems, in the order they were met."""
 
     type: Type

@@ -5,12 +5,12 @@ Our own types, so that what is checked, cached and evaluated is a closed set, wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Literally:
+
+class Literally(Struct, frozen=True):
     """A number, text, boolean or none; lists and maps of literals are `ListOf` and `MapOf`."""
 
     value: str | int | float | bool | None
@@ -18,8 +18,7 @@ class Literally:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     """A root name such as `params` or `item`."""
 
     name: str
@@ -27,8 +26,7 @@ class Name:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """`of.key`, or `of['key']` with a literal text: a key look-up and nothing else. `key_start` is where the key stands."""
 
     of: Node
@@ -38,8 +36,7 @@ class Key:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Struct, frozen=True):
     """`of[index]` with any other index."""
 
     of: Node
@@ -48,8 +45,7 @@ class Index:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unary:
+class Unary(Struct, frozen=True):
     """`not x`, `-x`, `+x`."""
 
     operator: Literal["not", "-", "+"]
@@ -58,8 +54,7 @@ class Unary:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(Struct, frozen=True):
     """Arithmetic on numbers, and `~`, which joins texts."""
 
     operator: Literal["+", "-", "*", "/", "//", "%", "~"]
@@ -69,8 +64,7 @@ class Binary:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Logic:
+class Logic(Struct, frozen=True):
     """`and`, `or`: short-circuit, operands are booleans."""
 
     operator: Literal["and", "or"]
@@ -80,8 +74,7 @@ class Logic:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Struct, frozen=True):
     """A chain `a < b <= c`; `operators` has one entry fewer than `operands`."""
 
     operands: tuple[Node, ...]
@@ -90,8 +83,7 @@ class Compare:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Conditional:
+class Conditional(Struct, frozen=True):
     """`then if condition else otherwise`; both arms are required."""
 
     condition: Node
@@ -101,8 +93,7 @@ class Conditional:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """`of | name(arguments)`. `name_start` is where the filter's name stands."""
 
     of: Node
@@ -113,8 +104,7 @@ class Filter:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(Struct, frozen=True):
     """`of is name`, `of is not name`."""
 
     of: Node
@@ -125,8 +115,7 @@ class Test:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(Struct, frozen=True):
     """`[a, b]`."""
 
     elements: tuple[Node, ...]
@@ -134,8 +123,7 @@ class ListOf:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class MapOf:
+class MapOf(Struct, frozen=True):
     """`{'a': x}`; keys are literal texts."""
 
     entries: tuple[tuple[str, Node], ...]
@@ -148,16 +136,14 @@ Node: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(Struct, frozen=True):
     """A parsed expression: its text as written and its tree. Offsets in the tree count from the start of `text`."""
 
     text: str
     root: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """A text with `${{ }}` in it: literal pieces and expressions in order, with the offset at which each expression
     starts in the text (of its first code point after `${{`)."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+
+from msgspec import Struct
 
 from specs.expressions.budget import MAX_DEPTH, Meter
 from specs.expressions.errors import EvaluationError
@@ -18,8 +19,7 @@ MAX_INTEGER_BITS = 4096
 """The largest whole number that arithmetic or a filter gives, in bits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Undefined:
+class Undefined(Struct, frozen=True):
     """What a look-up gives when there is nothing: an error wherever it is used, but for `default` and `defined`."""
 
     what: str

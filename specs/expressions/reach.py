@@ -9,17 +9,17 @@ it was not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from operator import and_
+
+from msgspec import Struct
 
 from specs.expressions.guards import Facts
 from specs.graph import FlowGraph, Link, arm_key
 from specs.model.task import TaskSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Guards:
+class Guards(Struct, frozen=True):
     """What conditions make sure of: `of_task` for a task that runs, `of_arm` for the tasks of an arm that is taken."""
 
     of_task: Callable[[str], Facts]

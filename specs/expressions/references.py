@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from specs.expressions.nodes import (
     Binary,
@@ -24,8 +25,7 @@ from specs.expressions.nodes import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A path as far as its keys are literal: `tasks.a.outputs` of `tasks.a.outputs[0].x`.
 
     `start` and `end` enclose the whole path, `spans` the root name and then each key.

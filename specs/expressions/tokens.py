@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from jinja2 import Environment
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.lexer import TokenStream
+from msgspec import Struct, field
 
 from specs.expressions.errors import ExpressionError
 
@@ -48,8 +48,7 @@ class Piece(NamedTuple):
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Struct, frozen=True):
     """All tokens of a text but white space; `closing` maps the index of an opening bracket to that of its partner."""
 
     text: str

@@ -7,8 +7,9 @@ the evaluator decides at run time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 Kind: TypeAlias = Literal[
     "any",
@@ -28,8 +29,7 @@ Kind: TypeAlias = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """Why a name or a key may not be used: what a finding needs. With `known`, the help is the nearest of those names.
 
     In `message` and `help`, `{key}` stands for the key that was asked for. `replacement`, when there, is what certainly
@@ -42,8 +42,7 @@ class Refusal:
     replacement: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(Struct, frozen=True):
     """What is known of a value.
 
     Attributes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from specs.expressions.templates import contains_template
 from specs.model.flow import FlowSpec, HooksSpec
@@ -21,8 +23,7 @@ Want: TypeAlias = Literal["any", "bool", "list", "scalar", "text", "argument", "
 """What the value is used as; `field` is typed by what it is given to (a connector, a flow, a parameter)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(Struct, frozen=True):
     """Who reads: where in the flow a place stands, which settles what names hold there.
 
     Attributes:
@@ -43,8 +44,7 @@ class Reader:
     secret: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """A text at a path; `field` is what the place is called in a message."""
 
     path: Path

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from specs.expressions.nodes import Template
 
@@ -11,8 +12,7 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 """What JSON can hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fixed:
+class Fixed(Struct, frozen=True):
     """A value without any expression. `value` is plain JSON; `text` is its written form where a text is wanted
     (`1.10`, `0755`, `true`), `None` for lists, maps and null."""
 
@@ -20,15 +20,13 @@ class Fixed:
     text: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ListValue:
+class ListValue(Struct, frozen=True):
     """A list with at least one expression somewhere inside."""
 
     elements: tuple[CompiledValue, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MapValue:
+class MapValue(Struct, frozen=True):
     """A map; `entries` in the order written."""
 
     entries: tuple[tuple[str, CompiledValue], ...]

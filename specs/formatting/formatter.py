@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from specs.collection import without_collection
 from specs.diagnostics import Diagnostic, has_errors
@@ -21,8 +22,7 @@ class FormattingError(Exception):
     """The formatted text would not mean the same; a defect of ours, and the file stays as it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Formatted:
+class Formatted(Struct, frozen=True):
     """A text and its one form, `None` where it cannot be read; then `diagnostics` say why."""
 
     old: str

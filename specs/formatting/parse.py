@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 from _ruamel_yaml import CParser  # type: ignore[import-not-found]  # an extension without stubs
+from msgspec import Struct
+from msgspec.structs import replace
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
@@ -28,8 +29,7 @@ _HEAD = re.compile(r"[|>][-+0-9]*[ \t]*(?P<comment>#[^\r\n]*)?")
 _INDICATOR = re.compile(r"[|>][-+]?([1-9])")
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """A comment on its way to its entry."""
 
     comment: Comment

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+
+class Comment(Struct, frozen=True):
     """A comment on a line of its own; `text` begins with `#`, `blank` says whether an empty line stands before it."""
 
     text: str
     blank: bool = False
 
 
-@dataclass(slots=True)
-class Scalar:
+class Scalar(Struct):
     """A single value.
 
     Attributes:
@@ -32,15 +31,13 @@ class Scalar:
     indent: int = 0
 
 
-@dataclass(slots=True)
-class Alias:
+class Alias(Struct):
     """Another name of an anchored value."""
 
     name: str
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Struct):
     """An entry of a map, or without `key` of a list.
 
     Attributes:
@@ -56,8 +53,7 @@ class Entry:
     blank: bool = False
 
 
-@dataclass(slots=True)
-class Collection:
+class Collection(Struct):
     """A map or a list; `footer` are comments behind the last entry, `column` is that of its first entry."""
 
     is_map: bool
@@ -75,8 +71,7 @@ class Collection:
 Node: TypeAlias = Scalar | Alias | Collection
 
 
-@dataclass(slots=True)
-class FileTree:
+class FileTree(Struct):
     """A whole file: comments above everything, and the map at its top."""
 
     header: list[Comment]

@@ -7,11 +7,11 @@ it stands. `help` in its context, when there, is the help line; `fix` the text t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from typing import Annotated, Any
 
+from msgspec import Struct
 from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError, core_schema
 
@@ -131,8 +131,7 @@ def suggest_id(text: str) -> str:
     return fixed[:63] if re.match(r"[a-z]", fixed) else f"t_{fixed}"[:63]
 
 
-@dataclass(frozen=True, slots=True)
-class _Matching:
+class _Matching(Struct, frozen=True):
     """A text that matches a pattern as a whole, checked by pydantic itself, since a flow has tens of thousands of them.
 
     The error is FLOW117; its context holds `what` the text is not and the `form` it should have.

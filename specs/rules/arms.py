@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from specs.context import FlowContext, Path, Rule
 from specs.cycles import tangled_arms
@@ -72,8 +73,7 @@ def in_several_arms(context: FlowContext) -> Iterator[Diagnostic]:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Branch:
+class _Branch(Struct, frozen=True):
     """A task with arms: where it stands and what it is."""
 
     task: str

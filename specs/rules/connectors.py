@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from specs.context import ActionSpec, Catalogue, FieldSpec, FlowContext, Path, Rule
 from specs.diagnostics import Diagnostic
@@ -17,8 +18,7 @@ SECRET = "_secret"  # noqa: S105 - the end of a field's name
 """A secret field `x` may be given as `x_secret`, by the name of the secret."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
+class _Use(Struct, frozen=True):
     """A `use` action of a task or of its `undo`, at `path`; `arguments` are what stands in `with` beside it."""
 
     text: str

@@ -6,10 +6,11 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import Any
+
+from msgspec import Struct
 
 from specs.context import FlowContext, Path, Rule
 from specs.diagnostics import Diagnostic
@@ -29,8 +30,7 @@ _OF_ITEM = re.compile(r"\s*item((?:\.[A-Za-z_][A-Za-z0-9_]*)*)\s*")
 _WITH_SLOTS = ("run", "exec", "call", "use")
 
 
-@dataclass(frozen=True, slots=True)
-class _Fan:
+class _Fan(Struct, frozen=True):
     """A task that fans out."""
 
     task: str

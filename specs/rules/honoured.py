@@ -6,9 +6,10 @@ What a flow asks for and would silently not get is worse than a refusal: fields 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import BaseModel
 
 from specs.context import FlowContext, Path, Rule
@@ -18,8 +19,7 @@ from specs.graph import FlowGraph
 When = Literal["used", "written"]
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """A field that is not honoured.
 
     Attributes:

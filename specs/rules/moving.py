@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from specs.context import FlowContext, Path
 from specs.diagnostics import Edit, Fix, Place
@@ -19,8 +20,7 @@ from specs.expressions.uses import Use
 _EXPANDING = frozenset({None, "sh", "bash"})
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """The way out of an expression in a script, and the fix when it is certain."""
 
     help: str

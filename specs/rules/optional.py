@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from specs.context import FlowContext, Rule
 from specs.diagnostics import Diagnostic, Edit, Fix
@@ -31,8 +32,7 @@ def reads_of_tasks(context: FlowContext) -> Iterator[Diagnostic]:
                 yield from checker.check(read.use, part)
 
 
-@dataclass(frozen=True, slots=True)
-class _At:
+class _At(Struct, frozen=True):
     """A read of task `upstream` by a place, with the graph that `upstream` is in."""
 
     use: Use

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from specs.context import FlowContext, Path, Rule
 from specs.diagnostics import Diagnostic, Label, Place
@@ -18,8 +19,7 @@ _READ = re.compile(r"\btasks\.([a-z][a-z0-9_]*)")
 _NEVER_READ = {"run", "description", "labels", "outputs"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(Struct, frozen=True):
     """A task that may ask others to run again, and the path of its `retry_upstream`."""
 
     graph: FlowGraph

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from specs.context import FlowContext, Path, Rule
 from specs.diagnostics import Diagnostic
@@ -50,8 +51,7 @@ def literal_scripts(context: FlowContext) -> Iterator[Diagnostic]:
         yield reporter.at("FLOW410", use, span, message, help=moved.help, fix=moved.fix)
 
 
-@dataclass(frozen=True, slots=True)
-class _Command:
+class _Command(Struct, frozen=True):
     """An `exec` list and its path."""
 
     path: Path

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from specs.context import FlowContext, Path, Rule
 from specs.diagnostics import Diagnostic, Edit, Fix
@@ -183,8 +184,7 @@ def _tasks(flow: FlowSpec) -> Iterator[tuple[Path, TaskSpec]]:
 SHELLS = ("sh", "bash", "python")
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(Struct, frozen=True):
     pattern: re.Pattern[str]
     what: str
     example: str

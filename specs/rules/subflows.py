@@ -4,8 +4,9 @@ of them, FLOW256, is checked with the expressions)."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from specs.context import FlowContext, Path, Rule
 from specs.diagnostics import Diagnostic
@@ -14,8 +15,7 @@ from specs.model import FlowSpec
 from specs.rules.edits import Hints
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(Struct, frozen=True):
     """A `flow` action of a task or of its `undo`, at `path`; `arguments` are what stands in `with` beside it."""
 
     flow: str

@@ -7,10 +7,11 @@ right; nothing is checked.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from engine.plan import (
     Action,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import typing
 from datetime import UTC, datetime
@@ -69,7 +68,7 @@ def values_of(kind: type, name: str, hint: Any) -> st.SearchStrategy[Any]:
 
 def events_of(kind: type[Event]) -> st.SearchStrategy[Event]:
     hints = typing.get_type_hints(kind)
-    fields = {field.name: values_of(kind, field.name, hints[field.name]) for field in dataclasses.fields(kind)}
+    fields = {name: values_of(kind, name, hints[name]) for name in kind.__struct_fields__}
     return st.builds(kind, **fields)
 
 
@@ -129,6 +128,6 @@ STORED = {
 
 
 def test_names_and_fields_are_those_that_logs_hold() -> None:
-    found = {TYPE_NAMES[kind]: " ".join(field.name for field in dataclasses.fields(kind)) for kind in EVENT_TYPES}
+    found = {TYPE_NAMES[kind]: " ".join(name for name in kind.__struct_fields__) for kind in EVENT_TYPES}
     assert found == STORED
     assert {str(ending) for ending in Ending} == {"succeeded", "failed", "stopped", "lost"}

@@ -139,7 +139,7 @@ def as_plan(tasks: dict[str, dict[str, Any]]) -> Plan:
     whole = make_plan({})
     return Plan(
         **{
-            **{field: getattr(whole, field) for field in Plan.__dataclass_fields__},
+            **{field: getattr(whole, field) for field in Plan.__struct_fields__},
             "tasks": made,
             "main": tuple(made),
             "affected": affected_by(made),

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
+from msgspec.structs import force_setattr
 
 from engine.attempts import Launch
 from engine.commands import Cancel
@@ -119,7 +120,7 @@ class NoRoom(NoFolders):
 def test_a_folder_that_cannot_be_made_fails_the_attempt() -> None:
     loop = Loop()
     parts = loop.engine._parts
-    object.__setattr__(parts, "around", Surroundings(loop.host, NoRoom(Path("/runs")), parts.around.secrets))
+    force_setattr(parts, "around", Surroundings(loop.host, NoRoom(Path("/runs")), parts.around.secrets))
     run = loop.run(plan_of("tasks: {a: {run: x}}"))
     failure = run.tasks["a"].failure
     assert failure is not None
@@ -136,7 +137,7 @@ def test_the_folders_of_an_attempt_are_there_when_it_starts(tmp_path: Path) -> N
 
     loop = Loop({"a": look})
     parts = loop.engine._parts
-    object.__setattr__(parts, "around", Surroundings(loop.host, RunFiles(tmp_path), parts.around.secrets))
+    force_setattr(parts, "around", Surroundings(loop.host, RunFiles(tmp_path), parts.around.secrets))
     loop.run(plan_of("tasks: {a: {run: x}}"))
     assert seen == [(True, True)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterator
@@ -90,11 +89,11 @@ def test_every_field_is_documented_and_every_documented_field_is_printed(
 
 def test_failures_and_events_are_documented_as_they_are_stored() -> None:
     pages = sections("json.md")
-    assert list(fields(pages["Failure"])) == [field.name for field in dataclasses.fields(Failure)]
+    assert list(fields(pages["Failure"])) == list(Failure.__struct_fields__)
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*?)\s*\|$", pages["Event"].strip().split("\n\n")[-1], flags=re.MULTILINE))
     assert set(rows) == set(TYPE_NAMES.values())
     for kind in EVENT_TYPES:
-        own = [field.name for field in dataclasses.fields(kind) if field.name not in ("at", "task", "item")]
+        own = [name for name in kind.__struct_fields__ if name not in ("at", "task", "item")]
         assert re.findall(r"`(\w+)`", rows[TYPE_NAMES[kind]]) == own
 
 

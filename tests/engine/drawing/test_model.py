@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from engine.drawing.facts import size_of
 from engine.drawing.model import EXPANDED_NODES, Drawing, Link, LinkKind, NodeState, Shape, draw, nested

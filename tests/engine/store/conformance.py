@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from msgspec.structs import replace
 
 from engine.errors import BadCursor, StoreConflict, StoreError, StoreUnavailable
 from engine.store.port import Store

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.outcomes import Json
 from engine.store.rows import AttemptRow, EventRow, RunBatch, RunRow, SpecRow, TaskRow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import sqlite3
 import subprocess
@@ -80,7 +79,7 @@ def test_a_new_store_has_the_tables_and_columns_of_the_metadata() -> None:
 )
 def test_the_statements_name_the_columns_of_tables_and_rows(table: str, columns: tuple[str, ...], row: type) -> None:
     assert columns == tuple(tables.METADATA.tables[table].columns.keys())
-    fields = [field.name for field in dataclasses.fields(row)]
+    fields = list(row.__struct_fields__)
     assert [column for column in columns if column != "reversed_id"] == fields
 
 

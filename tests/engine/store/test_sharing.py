@@ -10,10 +10,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from engine.errors import StoreUnavailable
 from engine.store.locks import FileLock
