@@ -9,11 +9,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from engine.store.readers import ReaderPool
+
 BUSY_S = 10.0
 """How long SQLite itself waits for programs that do not take our lock."""
-
-_IDLE = 4
-"""Reading connections kept open between reads; opening one costs more than most reads."""
 
 
 class Readers(Protocol):
@@ -40,50 +39,20 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-class FileReaders:
+class FileReaders(ReaderPool[sqlite3.Connection]):
     """Reading connections to a file, a few of which are kept."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self._path = path
-        self._idle: list[sqlite3.Connection] = []
-        self._closed = False
-        self._mutex = threading.Lock()
 
-    @contextmanager
-    def borrow(self) -> Iterator[sqlite3.Connection]:
-        """A read-only connection; after an error it is closed, since nobody knows what state it is in."""
-        connection = self._take()
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        self._give_back(connection)
-
-    def close(self) -> None:
-        """Close what is not borrowed, and the rest when it comes back. Repeatable."""
-        with self._mutex:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
-
-    def _take(self) -> sqlite3.Connection:
-        with self._mutex:
-            if self._closed:
-                raise sqlite3.ProgrammingError("closed")
-            if self._idle:
-                return self._idle.pop()
+    def _connect(self) -> sqlite3.Connection:
         connection = _connect(self._path, "ro")
         connection.execute("PRAGMA query_only = ON")
         return connection
 
-    def _give_back(self, connection: sqlite3.Connection) -> None:
-        with self._mutex:
-            if not self._closed and len(self._idle) < _IDLE:
-                self._idle.append(connection)
-                return
-        connection.close()
+    def _refuse(self) -> Exception:
+        return sqlite3.ProgrammingError("closed")
 
 
 class SharedReader:

@@ -50,11 +50,6 @@ def translated(error: sqlite3.Error, name: str) -> StoreError:
     return StoreDamaged(f"the store `{name}` is damaged: {str(error).lower()}", hint=_BACKUP)
 
 
-def undecodable(name: str) -> StoreDamaged:
-    """The error for a row that no store ever wrote."""
-    return StoreDamaged(f"the store `{name}` is damaged: a row cannot be read", hint=_BACKUP)
-
-
 @contextmanager
 def translating(name: str) -> Iterator[None]:
     """Raise errors of the store in place of SQLite's."""

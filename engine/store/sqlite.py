@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 from engine.errors import StoreConflict, StoreError, StoreUnavailable
 from engine.store import ddl, places, statements
-from engine.store.codec import Record, attempt_row, event_row, micros, run_row, spec_row, task_row
+from engine.store.codec import Record
 from engine.store.connections import FileReaders, Readers, SharedReader, connect_writer
 from engine.store.creation import create_schema, create_store, stored_version
-from engine.store.cursors import read_cursor, write_cursor
-from engine.store.faults import is_io_error, translated, translating, undecodable
+from engine.store.faults import is_io_error, translated, translating
 from engine.store.locks import FileLock
 from engine.store.log import WriteAheadLog
-from engine.store.rows import AttemptRow, EventRow, Page, RunBatch, RunFilter, RunRow, SpecRow, TaskRow
+from engine.store.reading import StoredRows
+from engine.store.rows import RunBatch
 from engine.store.statements import Query, Write
-
-Row = TypeVar("Row")
+from engine.store.writing import commit_with, overtaken
 
 _PATIENCE_S = 30.0
 """How long a write waits for other processes before it gives up and names the one that keeps the lock."""
 
 _CLOSING_PATIENCE_S = 2.0
-_LONGEST_PAGE = 10_000
 
 
-class SqliteStore:
+class SqliteStore(StoredRows):
     """Runs, logs and projections in SQLite (`engine.store.port.Store`). Every method may be called from any thread.
 
     Writes are durable when they return. One connection writes; each write, and each copying of the log into the file,
@@ -102,66 +99,7 @@ class SqliteStore:
                 writes nothing any more: what it wrote last may be there or not, and only opening it again tells.
             StoreError: a value cannot be stored.
         """
-        if not batches:
-            return
-        statements.check_logs(batches)
-        try:
-            try:
-                self._write(batches, statements.writes(batches))
-            except UnicodeEncodeError:
-                cleaned = [statements.cleaned(write) for write in statements.writes(batches)]
-                self._write(batches, cleaned)
-        except (OverflowError, RecursionError, ValueError) as error:
-            runs = ", ".join(f"`{batch.run.id}`" for batch in _first_of_each_run(batches)[:3])
-            raise StoreError(f"a value of run {runs} is too large or nested too deeply to be stored") from error
-
-    def spec(self, digest: str) -> SpecRow | None:
-        """The files a run was compiled from."""
-        return self._first(Query(statements.SELECT_SPEC, (digest,)), spec_row)
-
-    def run(self, run_id: str) -> RunRow | None:
-        """One run by its whole id."""
-        return self._first(Query(statements.SELECT_RUN, (run_id,)), run_row)
-
-    def resolve(self, text: str, *, limit: int = 10) -> tuple[str, ...]:
-        """Ids of runs that equal `text`, or else end or start with it (at least 4 characters), newest first."""
-        whole = self._read(Query(statements.SELECT_ID, (text,)), _first_column)
-        if whole:
-            return whole
-        query = statements.matching_ids(text, limit=_page_size(limit))
-        return () if query is None else self._read(query, _first_column)
-
-    def latest(self) -> str | None:
-        """Id of the newest top-level run."""
-        return self._first(Query(statements.SELECT_LATEST, ()), _first_column)
-
-    def runs(self, where: RunFilter, *, limit: int, cursor: str | None = None) -> Page:
-        """A page of runs, newest first; at least one run and at most 10,000 of them fit on it."""
-        after = None if cursor is None else read_cursor(cursor)
-        if where.states == ():
-            return Page((), None)
-        size = _page_size(limit)
-        found = self._read(statements.list_runs(where, limit=size + 1, after=after), run_row)
-        items = found[:size]
-        more = len(found) > size
-        return Page(items, write_cursor(micros(items[-1].created_at), items[-1].id) if more else None)
-
-    def children(self, run_id: str) -> tuple[RunRow, ...]:
-        """Child runs, oldest first."""
-        return self._read(Query(statements.SELECT_CHILDREN, (run_id,)), run_row)
-
-    def tasks(self, run_id: str, *, items: bool = False) -> tuple[TaskRow, ...]:
-        """Tasks in file order; with `items`, each fan-out's items follow it."""
-        sql = statements.SELECT_ITEMS if items else statements.SELECT_TASKS
-        return self._read(Query(sql, (run_id,)), task_row)
-
-    def attempts(self, run_id: str, *, task: str | None = None, item: int | None = None) -> tuple[AttemptRow, ...]:
-        """Attempts in order of (task position as stored, item, round, attempt)."""
-        return self._read(statements.list_attempts(run_id, task=task, item=item), attempt_row)
-
-    def events(self, run_id: str, *, after: int = 0, limit: int | None = None) -> tuple[EventRow, ...]:
-        """Events with `seq` above `after`, in order."""
-        return self._read(statements.list_events(run_id, after=after, limit=limit), event_row)
+        commit_with(self._write, batches)
 
     def close(self) -> None:
         """Free the store; the last process to do so leaves a single file. Repeatable."""
@@ -220,34 +158,18 @@ class SqliteStore:
 
     def _explained(self, error: StoreError, batches: Sequence[RunBatch]) -> StoreError:
         """A conflict with the runs it is about."""
-        if not isinstance(error, StoreConflict):
-            return error
-        lost = [batch.run.id for batch in _first_of_each_run(batches) if self._was_overtaken(batch)]
-        named = ", ".join(f"`{run_id}`" for run_id in lost[:3]) + (", ..." if len(lost) > 3 else "")
-        where = f" at run {named}" if lost else ""
-        return StoreConflict(f"another writer was first{where}, nothing was written", run_ids=lost)
+        return overtaken(batches, self._fence) if isinstance(error, StoreConflict) else error
 
-    def _was_overtaken(self, batch: RunBatch) -> bool:
-        fence = self._writer.execute(statements.SELECT_FENCE, (batch.run.id,)).fetchone()
-        if batch.new or fence is None:
-            return batch.new == (fence is not None)
-        token = batch.run.token if batch.expected_token is None else batch.expected_token
-        return bool(tuple(fence) != (batch.expected_seq, token))
+    def _fence(self, run_id: str) -> Record | None:
+        found: Record | None = self._writer.execute(statements.SELECT_FENCE, (run_id,)).fetchone()
+        return found
 
     def _turn(self, patience_s: float) -> AbstractContextManager[None]:
         return nullcontext() if self._lock is None else self._lock.held(patience_s=patience_s)
 
-    def _first(self, query: Query, decode: Callable[[Record], Row]) -> Row | None:
-        return next(iter(self._read(query, decode)), None)
-
-    def _read(self, query: Query, decode: Callable[[Record], Row]) -> tuple[Row, ...]:
-        values = statements.without_surrogates(query.values)
+    def _fetch(self, query: Query) -> list[Record]:
         with self._reading() as connection:
-            records = connection.execute(query.sql, values).fetchall()
-        try:
-            return tuple(map(decode, records))
-        except (OverflowError, RecursionError, TypeError, ValueError) as error:
-            raise undecodable(self._name) from error
+            return connection.execute(query.sql, query.values).fetchall()
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -290,18 +212,3 @@ def _upgrade(path: Path, now: datetime | None) -> None:
     if now is None:
         raise StoreError(f"the store `{path}` is of an earlier flowctl", hint="run `flowctl db migrate`")
     upgrade_store(path, version=version, now=now)
-
-
-def _first_of_each_run(batches: Sequence[RunBatch]) -> list[RunBatch]:
-    first: dict[str, RunBatch] = {}
-    for batch in batches:
-        first.setdefault(batch.run.id, batch)
-    return list(first.values())
-
-
-def _first_column(record: Record) -> str:
-    return str(record[0])
-
-
-def _page_size(limit: int) -> int:
-    return min(max(limit, 1), _LONGEST_PAGE)

@@ -148,7 +148,7 @@ _ATTEMPTS = (
     f"{_select('attempts', ATTEMPT_COLUMNS, 'a')}"
     " LEFT JOIN tasks AS t ON t.run_id = a.run_id AND t.task = a.task AND t.item = a.item WHERE a.run_id = ?"
 )
-_ATTEMPTS_ORDER = " ORDER BY t.position, a.task, a.item, a.round, a.attempt"
+_ATTEMPTS_ORDER = " ORDER BY t.position NULLS FIRST, a.task, a.item, a.round, a.attempt"
 _EVENTS = f"{_select('events', EVENT_COLUMNS)} WHERE run_id = ? AND seq > ? ORDER BY seq"
 
 Row = TypeVar("Row")

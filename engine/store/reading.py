@@ -1,0 +1,98 @@
+"""What every store reads, whatever database it is in: queries, decoded into rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TypeVar
+
+from engine.errors import StoreDamaged
+from engine.store import statements
+from engine.store.codec import Record, attempt_row, event_row, micros, run_row, spec_row, task_row
+from engine.store.cursors import read_cursor, write_cursor
+from engine.store.rows import AttemptRow, EventRow, Page, RunFilter, RunRow, SpecRow, TaskRow
+from engine.store.statements import Query
+
+Row = TypeVar("Row")
+
+_LONGEST_PAGE = 10_000
+
+
+class StoredRows(ABC):
+    """The reading half of a store (`engine.store.port.Store`), on top of one method that asks the database."""
+
+    _name: str
+    """What messages call the store."""
+
+    @abstractmethod
+    def _fetch(self, query: Query) -> list[Record]:
+        """The records a query yields; raises errors of the store only."""
+
+    def spec(self, digest: str) -> SpecRow | None:
+        """The files a run was compiled from."""
+        return self._first(Query(statements.SELECT_SPEC, (digest,)), spec_row)
+
+    def run(self, run_id: str) -> RunRow | None:
+        """One run by its whole id."""
+        return self._first(Query(statements.SELECT_RUN, (run_id,)), run_row)
+
+    def resolve(self, text: str, *, limit: int = 10) -> tuple[str, ...]:
+        """Ids of runs that equal `text`, or else end or start with it (at least 4 characters), newest first."""
+        whole = self._read(Query(statements.SELECT_ID, (text,)), _first_column)
+        if whole:
+            return whole
+        query = statements.matching_ids(text, limit=_page_size(limit))
+        return () if query is None else self._read(query, _first_column)
+
+    def latest(self) -> str | None:
+        """Id of the newest top-level run."""
+        return self._first(Query(statements.SELECT_LATEST, ()), _first_column)
+
+    def runs(self, where: RunFilter, *, limit: int, cursor: str | None = None) -> Page:
+        """A page of runs, newest first; at least one run and at most 10,000 of them fit on it."""
+        after = None if cursor is None else read_cursor(cursor)
+        if where.states == ():
+            return Page((), None)
+        size = _page_size(limit)
+        found = self._read(statements.list_runs(where, limit=size + 1, after=after), run_row)
+        items = found[:size]
+        more = len(found) > size
+        return Page(items, write_cursor(micros(items[-1].created_at), items[-1].id) if more else None)
+
+    def children(self, run_id: str) -> tuple[RunRow, ...]:
+        """Child runs, oldest first."""
+        return self._read(Query(statements.SELECT_CHILDREN, (run_id,)), run_row)
+
+    def tasks(self, run_id: str, *, items: bool = False) -> tuple[TaskRow, ...]:
+        """Tasks in file order; with `items`, each fan-out's items follow it."""
+        sql = statements.SELECT_ITEMS if items else statements.SELECT_TASKS
+        return self._read(Query(sql, (run_id,)), task_row)
+
+    def attempts(self, run_id: str, *, task: str | None = None, item: int | None = None) -> tuple[AttemptRow, ...]:
+        """Attempts in order of (task position as stored, item, round, attempt)."""
+        return self._read(statements.list_attempts(run_id, task=task, item=item), attempt_row)
+
+    def events(self, run_id: str, *, after: int = 0, limit: int | None = None) -> tuple[EventRow, ...]:
+        """Events with `seq` above `after`, in order."""
+        return self._read(statements.list_events(run_id, after=after, limit=limit), event_row)
+
+    def _first(self, query: Query, decode: Callable[[Record], Row]) -> Row | None:
+        return next(iter(self._read(query, decode)), None)
+
+    def _read(self, query: Query, decode: Callable[[Record], Row]) -> tuple[Row, ...]:
+        records = self._fetch(Query(query.sql, statements.without_surrogates(query.values)))
+        try:
+            return tuple(map(decode, records))
+        except (OverflowError, RecursionError, TypeError, ValueError) as error:
+            raise StoreDamaged(
+                f"the store `{self._name}` is damaged: a row cannot be read",
+                hint="bring the store back from a backup; it was left as it is",
+            ) from error
+
+
+def _first_column(record: Record) -> str:
+    return str(record[0])
+
+
+def _page_size(limit: int) -> int:
+    return min(max(limit, 1), _LONGEST_PAGE)
