@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct, field
 
 from engine.outcomes import Json, Outcome
-from specs.model.parts import OutputSpec
+from engine.plan import Output
 
 
 class AttemptKey(Struct, frozen=True):
@@ -93,7 +93,7 @@ class Launch(Struct, frozen=True):
     files: AttemptFiles
     env: Mapping[str, str]
     workdir: Path
-    outputs: Mapping[str, OutputSpec] = field(default_factory=dict)
+    outputs: Mapping[str, Output] = field(default_factory=dict)
     output_limit_bytes: int = 1 << 20
     grace: timedelta = timedelta(seconds=10)
     secrets: tuple[str, ...] = ()

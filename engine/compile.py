@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from engine.compiling.actions import bare, compile_action, compile_fan_out, compile_map
+from engine.compiling.declarations import outputs, parameters
 from engine.compiling.derive import (
     affected_by,
     downstream_of,
@@ -121,7 +122,7 @@ def _plan(checked: Checked, flow: FlowSpec, base: Path, children: Mapping[str, P
         children=children,
         files=checked.files,
         service_users=service_users_of(tasks, holders),
-        params=flow.params,
+        params=parameters(flow.params),
         env=compile_map(flow.env),
         host_env=tuple(flow.host_env),
         secrets={name: secret.source for name, secret in flow.secrets.items()},
@@ -182,7 +183,7 @@ def _task(
         fan_out=None if spec.fan_out is None else compile_fan_out(spec.fan_out),
         env=compile_map(spec.env),
         workdir=None if spec.workdir is None else compile_value(spec.workdir),
-        outputs=spec.outputs,
+        outputs=outputs(spec.outputs),
         artifacts={key: compile_value(value) for key, value in spec.artifacts.items()},
         timeout=times.timeout,
         deadline=spec.deadline,

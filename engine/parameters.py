@@ -9,15 +9,15 @@ from typing import Any
 
 from engine.errors import BadParameters
 from engine.outcomes import Json
+from engine.plan import Parameter
 from engine.values import check_value, convert_text
-from specs.model.parts import ParamSpec
 from specs.suggest import did_you_mean
 
 _NOT_SHOWN = "the value given does not fit what the flow declares; it is sensitive and not shown"
 
 
 def bind_parameters(
-    specs: Mapping[str, ParamSpec],
+    specs: Mapping[str, Parameter],
     texts: Mapping[str, str],
     values: Mapping[str, Json],
     *,
@@ -48,14 +48,14 @@ def bind_parameters(
     return bound
 
 
-def _unknown(name: str, specs: Mapping[str, ParamSpec]) -> str:
+def _unknown(name: str, specs: Mapping[str, Parameter]) -> str:
     hint = did_you_mean(name, specs)
     return f"there is no parameter `{name}`" + (f"; {hint}" if hint else "")
 
 
 def _bind(
     name: str,
-    spec: ParamSpec,
+    spec: Parameter,
     texts: Mapping[str, str],
     values: Mapping[str, Json],
     text_base: Path | None,
@@ -70,13 +70,13 @@ def _bind(
     elif spec.default is None:
         return None
     else:
-        value, base = check_value(plain(spec.default), spec.type, spec.items), default_base
+        value, base = check_value(spec.default, spec.type, spec.items), default_base
     value = _anchored(value, spec, base)
     require_fit(spec, value)
     return value
 
 
-def _anchored(value: Json, spec: ParamSpec, base: Path | None) -> Json:
+def _anchored(value: Json, spec: Parameter, base: Path | None) -> Json:
     """A relative path as seen from `base`."""
     if base is None:
         return value
@@ -100,10 +100,10 @@ def plain(value: Any) -> Json:
     return {str(key): plain(element) for key, element in value.items()}
 
 
-def require_fit(spec: ParamSpec, value: Json) -> None:
+def require_fit(spec: Parameter, value: Json) -> None:
     """Raise `ValueError` unless `value`, already of the declared type, is within `choices`, bounds and `pattern`."""
-    if spec.choices is not None and not any(_same(value, plain(choice)) for choice in spec.choices):
-        raise ValueError(f"`{_shown(value)}` is none of {', '.join(f'`{_shown(plain(c))}`' for c in spec.choices)}")
+    if spec.choices is not None and not any(_same(value, choice) for choice in spec.choices):
+        raise ValueError(f"`{_shown(value)}` is none of {', '.join(f'`{_shown(choice)}`' for choice in spec.choices)}")
     if isinstance(value, int | float) and not isinstance(value, bool):
         if spec.min is not None and value < spec.min:
             raise ValueError(f"{value} is below {spec.min}")

@@ -10,17 +10,45 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, field
 
 from engine.outcomes import Json
 from specs.expressions.nodes import Expression
 from specs.expressions.values import CompiledValue, MapValue
-from specs.model.parts import OutputSpec, ParamSpec
 
 NOTHING = MapValue(())
 """A map without entries."""
+
+
+class Parameter(Struct, frozen=True):
+    """A parameter of a flow (`LANGUAGE.md` 3). `default` and `choices` are plain JSON; `items` is the type of a list's
+    elements. Without `required`, a value that is not given is `default`."""
+
+    type: str = "string"
+    items: str | None = None
+    required: bool = True
+    default: Any = None
+    choices: tuple[Any, ...] | None = None
+    min: int | float | None = None
+    max: int | float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+    sensitive: bool = False
+    description: str | None = None
+
+
+class Output(Struct, frozen=True):
+    """A declared output of a task. `source` is where its value comes from."""
+
+    type: str = "string"
+    items: str | None = None
+    optional: bool = False
+    sensitive: bool = False
+    source: Literal["file", "stdout", "stderr", "exit_code"] = "file"
+    description: str | None = None
 
 
 class EdgeKind(StrEnum):
@@ -230,7 +258,7 @@ class PlanTask(Struct, frozen=True):
     fan_out: FanOut | None = None
     env: MapValue = NOTHING
     workdir: CompiledValue | None = None
-    outputs: Mapping[str, OutputSpec] = field(default_factory=dict)
+    outputs: Mapping[str, Output] = field(default_factory=dict)
     artifacts: Mapping[str, CompiledValue] = field(default_factory=dict)
     timeout: timedelta | None = None
     deadline: timedelta | None = None
@@ -289,7 +317,7 @@ class Plan(Struct, frozen=True):
     children: Mapping[str, Plan]
     files: Mapping[str, str] = field(default_factory=dict)
     service_users: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    params: Mapping[str, ParamSpec] = field(default_factory=dict)
+    params: Mapping[str, Parameter] = field(default_factory=dict)
     env: MapValue = NOTHING
     host_env: tuple[str, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from typing import NoReturn
 
 from engine.outcomes import Json
-from specs.model.values import format_duration, parse_duration, parse_size
+from specs.quantities import format_duration, parse_duration, parse_size
 
 _INT = re.compile(r"[+-]?[0-9]{1,1000}")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,5})?")

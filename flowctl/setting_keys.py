@@ -83,7 +83,7 @@ def _whole(least: int, most: int) -> Callable[[Any, Path], int]:
 
 
 def _size(value: Any, folder: Path) -> int:
-    from specs.model.values import parse_size  # imports pydantic: only for whom it concerns
+    from specs.quantities import parse_size
 
     size = parse_size(_text(value))
     if size is None:

@@ -16,7 +16,7 @@ from specs.diagnostics import Place, Source
 from specs.model.flow import PoolSpec, RateSpec
 from specs.model.parts import LockSpec
 from specs.model.task import TaskSpec
-from specs.model.values import format_duration
+from specs.quantities import format_duration
 
 
 class Spot(Struct, frozen=True):

@@ -9,8 +9,8 @@ from datetime import date, datetime
 from msgspec import Struct
 
 from specs.model.parts import ParamSpec
-from specs.model.values import parse_duration, parse_size
 from specs.patterns import pattern_problem
+from specs.quantities import parse_duration, parse_size
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?([Zz]|[+-]\d{2}:\d{2})?")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")

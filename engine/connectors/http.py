@@ -18,7 +18,7 @@ from engine.connectors.signatures import HTTP
 from engine.outcomes import Json
 from engine.values import parse_json
 from specs.context import ActionSpec
-from specs.model.values import parse_duration
+from specs.quantities import parse_duration
 
 if TYPE_CHECKING:
     import httpx

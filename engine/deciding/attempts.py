@@ -26,7 +26,7 @@ from engine.run import Unit
 from engine.scope import task_scope
 from engine.states import TaskState
 from specs.expressions import EvaluationError, evaluate_condition
-from specs.model.values import format_duration
+from specs.quantities import format_duration
 
 S = TaskState
 

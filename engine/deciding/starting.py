@@ -26,7 +26,7 @@ from engine.run import BROKEN, MET, TaskRun
 from engine.scope import task_scope
 from engine.states import TaskState
 from specs.expressions import EvaluationError, evaluate, evaluate_condition, resolve, resolve_text
-from specs.model.values import parse_duration
+from specs.quantities import parse_duration
 
 S = TaskState
 

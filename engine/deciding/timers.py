@@ -20,7 +20,7 @@ from engine.events import (
 from engine.outcomes import Ending, Failure
 from engine.run import WAITING, Timer, Unit
 from engine.states import RunState, TaskState
-from specs.model.values import format_duration
+from specs.quantities import format_duration
 
 S = TaskState
 

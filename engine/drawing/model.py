@@ -15,7 +15,7 @@ from msgspec import Struct
 from engine.drawing.facts import arm_labels, notes_of, size_of
 from engine.plan import BranchAction, EdgeKind, FlowAction, Plan, PlanTask, SwitchAction
 from engine.states import TaskState
-from specs.model.values import format_duration
+from specs.quantities import format_duration
 
 EXPANDED_NODES = 2_000
 """Sub-flows are opened while the drawing has fewer nodes than this; the rest stay closed and say so."""

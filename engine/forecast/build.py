@@ -15,7 +15,7 @@ from engine.forecast.written import inputs, summary
 from engine.outcomes import Json
 from engine.plan import EdgeKind, Plan, PlanTask
 from specs.model.triggers import TriggerSpec
-from specs.model.values import format_duration
+from specs.quantities import format_duration
 
 FIRES_SHOWN = 5
 BY_TIME = ("cron", "every", "at")

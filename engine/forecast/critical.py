@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from engine.forecast.model import CriticalPath
 from engine.plan import EdgeKind, Plan, PlanTask, WaitAction
 from specs.expressions import Fixed
-from specs.model.values import parse_duration
+from specs.quantities import parse_duration
 
 Vertex: TypeAlias = tuple[str, Literal["start", "end"]]
 Length: TypeAlias = tuple[float, int]

@@ -11,7 +11,7 @@ from engine.drawing.captions import TIMES
 from engine.drawing.labels import clean
 from engine.forecast.model import Setting
 from engine.plan import ATTEMPT_ACTIONS, FanOut, Plan, PlanTask, RetryPolicy, RunAction
-from specs.model.values import format_duration
+from specs.quantities import format_duration
 
 CLASSES = {number: name for name, number in PRIORITIES.items()}
 DEFAULT_MAX_ITEMS = 1000

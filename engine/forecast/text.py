@@ -11,7 +11,7 @@ from engine.calendar import zone_of
 from engine.drawing.captions import TIMES
 from engine.drawing.labels import ascii_only, clean, columns, duration, trim
 from engine.forecast.model import CriticalPath, Forecast, ParameterForecast, Setting, StartForecast, TaskForecast
-from specs.model.values import format_duration
+from specs.quantities import format_duration
 
 DETAILED_TASKS = 200
 NAMES_SHOWN = 8

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from engine.attempts import Launch
 from engine.outcomes import Json
+from engine.plan import Output
 from engine.runners.endings import one_line, read_regular
 from engine.values import check_value, convert_text, describe, parse_json, require_json
-from specs.model.parts import OutputSpec
 
 
 class BadOutput(Exception):
@@ -64,7 +64,7 @@ def check_whole(launch: Launch, value: Json) -> dict[str, Json]:
 class _Found:
     """Outputs as they are found; each may come once."""
 
-    def __init__(self, declared: Mapping[str, OutputSpec]) -> None:
+    def __init__(self, declared: Mapping[str, Output]) -> None:
         self._declared = declared
         self._values: dict[str, Json] = {}
 
@@ -82,7 +82,7 @@ class _Found:
         _require_size(ordered, limit_bytes)
         return ordered
 
-    def _add(self, name: str, convert: Callable[[OutputSpec], Json]) -> None:
+    def _add(self, name: str, convert: Callable[[Output], Json]) -> None:
         spec = self._declared.get(name)
         if spec is None:
             known = ", ".join(f"`{one}`" for one in list(self._declared)[:10]) or "none"
@@ -95,7 +95,7 @@ class _Found:
             raise BadOutput(f"output `{name}` is no `{spec.type}`: {one_line(str(error))}") from None
 
 
-def _how_to_give(name: str, spec: OutputSpec) -> str:
+def _how_to_give(name: str, spec: Output) -> str:
     if spec.source == "file":
         return f"write `{name}=...` to `$FLOW_OUTPUT`, return it, or declare it `optional`"
     return f"it comes from {spec.source}"

@@ -9,10 +9,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from engine.outcomes import Failure, Json
-from engine.plan import PlanTask, UseAction
+from engine.plan import Output, PlanTask, UseAction
 from engine.simulation.trace import Segment
 from specs.context import Catalogue
-from specs.model.parts import OutputSpec
 
 DEFAULT_DURATION = timedelta(seconds=1)
 """How long an attempt takes when nobody says."""
@@ -112,7 +111,7 @@ def _of_connector(action: UseAction, catalogue: Catalogue | None) -> Mapping[str
     return {name: invented_value(name, kind) for name, kind in (outputs or {}).items()}
 
 
-def _of_spec(name: str, spec: OutputSpec) -> Json:
+def _of_spec(name: str, spec: Output) -> Json:
     if spec.source == "exit_code":
         return "0" if spec.type == "string" else 0
     return invented_value(name, spec.type, spec.items)

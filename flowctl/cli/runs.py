@@ -89,7 +89,7 @@ def runs_command(
 
 def parse_since(text: str, now: datetime) -> datetime:
     """The instant meant: so long before `now`, or RFC 3339 with a zone. Raises `UsageProblem`."""
-    from specs.model.values import parse_duration
+    from specs.quantities import parse_duration
 
     ago = parse_duration(text)
     try:

@@ -22,7 +22,7 @@ from flowctl.testing.failing import failure_named, failure_problem
 from flowctl.testing.loading import Unsound, load_model
 from flowctl.testing.model import StubsFileSpec
 from flowctl.testing.stubbing import make_stubs, stub_findings
-from specs.model.values import parse_duration
+from specs.quantities import parse_duration
 from specs.suggest import did_you_mean
 
 _TASK = r"(?:hooks\.[a-z]+\.|undo\.)?[a-z][a-z0-9_]*"

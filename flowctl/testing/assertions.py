@@ -18,7 +18,7 @@ from engine.plan import BranchAction
 from engine.run import Run, Unit
 from engine.simulation import Played, TracedRun
 from flowctl.testing.model import ErrorSpec, ExpectedTask, ExpectedUnit, ExpectSpec, InputsSpec, LengthSpec
-from specs.model.values import format_duration
+from specs.quantities import format_duration
 from specs.scalars import written_form
 
 Path = tuple[Any, ...]

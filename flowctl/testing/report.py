@@ -13,7 +13,7 @@ from flowctl.terminal.colour import Style
 from flowctl.terminal.sanitise import visible
 from flowctl.testing.coverage import Coverage, FlowCoverage, percent_of
 from flowctl.testing.running import CaseResult, Difference
-from specs.model.values import format_duration
+from specs.quantities import format_duration
 
 MOST_MISSED = 20
 

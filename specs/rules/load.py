@@ -13,7 +13,7 @@ from specs.literals import has_expression
 from specs.model.parts import RetrySpec
 from specs.model.task import TaskSpec
 from specs.model.triggers import TriggerSpec
-from specs.model.values import format_duration, parse_duration
+from specs.quantities import format_duration, parse_duration
 from specs.suggest import listed
 
 _DAY_MINUTES = 24 * 60

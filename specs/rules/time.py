@@ -12,7 +12,7 @@ from specs.diagnostics import Diagnostic
 from specs.error_names import covers, error_problem, nearest_error
 from specs.model import TaskSpec
 from specs.model.parts import RetrySpec
-from specs.model.values import LONGEST, format_duration
+from specs.quantities import LONGEST, format_duration
 from specs.rules.edits import MOST_HINTS
 from specs.rules.fan_out import is_tolerance
 from specs.rules.limits import wanted_slots

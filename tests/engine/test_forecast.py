@@ -17,8 +17,7 @@ from engine.forecast import Forecast, Need, Setting, TaskForecast, forecast, to_
 from engine.forecast.certainty import certainty
 from engine.forecast.settings import retry_text
 from engine.outcomes import Json
-from engine.plan import CallAction, Edge, EdgeKind, Plan, RetryPolicy, RunAction, UseAction, WaitAction
-from specs.model.parts import ParamSpec
+from engine.plan import CallAction, Edge, EdgeKind, Parameter, Plan, RetryPolicy, RunAction, UseAction, WaitAction
 from specs.model.triggers import TriggerSpec
 from tests.engine.drawing.pictures import CANARIES, everything, hostile, large
 from tests.engine.plans import make_plan, make_value
@@ -312,9 +311,9 @@ def test_triggers_tell_when_they_fire_next() -> None:
 # --- parameters, JSON and text ----------------------------------------------------------------------------------------
 
 PARAMS = {
-    "day": ParamSpec(),
-    "region": ParamSpec(default="eu"),
-    "token": ParamSpec(default="hush-hush", sensitive=True),
+    "day": Parameter(),
+    "region": Parameter(required=False, default="eu"),
+    "token": Parameter(required=False, default="hush-hush", sensitive=True),
 }
 
 
@@ -400,7 +399,7 @@ def test_the_text_reads_from_parameters_to_the_longest_way() -> None:
                 "retry": RetryPolicy(attempts=2)},
             "lint": {"exec": ["lint", "--all"], "timeout": hour, "after": [edge], "if": "params.lint"},
         },
-        params={"lint": ParamSpec(type="bool")},
+        params={"lint": Parameter(type="bool")},
     )  # fmt: skip
     triggers = {"nightly": trigger(cron="0 3 * * *", timezone="Europe/Berlin")}
     made = to_text(foresee(plan, {"lint": False}, durations={"build": 65}, triggers=triggers))

@@ -10,23 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.compiling.declarations import parameter
 from engine.errors import BadParameters
 from engine.parameters import bind_parameters, plain
+from engine.plan import Parameter
 from specs.model.parts import ParamSpec
 
 HERE, THERE = Path("/home/me"), Path("/flows")
 
 
-def spec(**fields: Any) -> ParamSpec:
-    return ParamSpec.model_validate(fields)
+def spec(**fields: Any) -> Parameter:
+    return parameter(ParamSpec.model_validate(fields))
 
 
-def bind(declared: ParamSpec, text: str | None = None, **value: Any) -> Any:
+def bind(declared: Parameter, text: str | None = None, **value: Any) -> Any:
     texts = {} if text is None else {"p": text}
     return bind_parameters({"p": declared}, texts, value)["p"]
 
 
-def problems(declared: ParamSpec, text: str | None = None, **value: Any) -> tuple[str, ...]:
+def problems(declared: Parameter, text: str | None = None, **value: Any) -> tuple[str, ...]:
     with pytest.raises(BadParameters) as caught:
         bind(declared, text, **value)
     return caught.value.problems

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.attempts import AttemptEnded, AttemptFiles, AttemptKey, CommandWork, Launch, ScriptWork, Work
+from engine.compiling.declarations import outputs as as_planned
 from engine.outcomes import Outcome
+from engine.plan import Output
 from engine.reactor import SelectorReactor
 from engine.runners.local import LocalRunner
 from specs.model.parts import OutputSpec
@@ -100,12 +102,10 @@ def log_of(launch: Launch) -> str:
     return launch.files.log.read_text() if launch.files.log.exists() else ""
 
 
-def declared(**outputs: Mapping[str, Any] | str) -> dict[str, OutputSpec]:
+def declared(**outputs: Mapping[str, Any] | str) -> dict[str, Output]:
     """Outputs as a flow declares them; a text is a type."""
-    return {
-        name: OutputSpec.model_validate({"type": spec} if isinstance(spec, str) else spec)
-        for name, spec in outputs.items()
-    }
+    written = {name: {"type": spec} if isinstance(spec, str) else spec for name, spec in outputs.items()}
+    return as_planned({name: OutputSpec.model_validate(spec) for name, spec in written.items()})
 
 
 def is_alive(pid: int) -> bool:
