@@ -12,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as build_command
 
 from flowctl.cli.frame import Frame, OutputForm
-from flowctl.cli.table import COMMANDS, entry
+from flowctl.cli.table import COMMANDS, entry, is_group, verbs_of
 from flowctl.cli.usage import root_help
 from flowctl.problems import UsageProblem
 from flowctl.settings import environment
@@ -59,8 +59,11 @@ class FramedCommand(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command with its frame."""
         own = {name: ctx.params.pop(name) for name in _shared_names(ctx.params)}
-        given = ctx.parent.params if ctx.parent is not None else {}
-        ctx.obj = make_frame({name: value or given.get(name) for name, value in own.items()})
+        above = ctx.parent
+        while above is not None:  # the program, and for `db check` also `db`
+            own = {name: value or above.params.get(name) for name, value in own.items()}
+            above = above.parent
+        ctx.obj = make_frame(own)
         return super().invoke(ctx)
 
 
@@ -68,30 +71,66 @@ class LazyGroup(TyperGroup):
     """The root: names and help come from the table, a command's module is imported when that command is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the library's signature
-        """All names, in the order of the table."""
-        return [command.name for command in COMMANDS]
+        """The first words of all names, in the order of the table."""
+        return list(dict.fromkeys(command.name.partition(" ")[0] for command in COMMANDS))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the library's signature
-        """The command, built; `None` when there is none of that name."""
-        found = entry(cmd_name)
-        if found is None:
-            return None
-        function = getattr(importlib.import_module(found.module), found.function)
-        command = _build(function, found.name, FramedCommand)
-        command.params.extend(shared_parameters())
-        command.short_help = found.summary
-        return command
+        """The command of that whole name, or the group of all whose names begin with it, built; `None` without any."""
+        return NounGroup(cmd_name) if is_group(cmd_name) else _built(cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first argument names."""
-        if not ctx.resilient_parsing and not args[0].startswith("-") and entry(args[0]) is None:
-            names = [command.name for command in COMMANDS]
-            raise UsageProblem(f"there is no command `{args[0]}`", hint=did_you_mean(args[0], names))
+        _require_one_of(self.list_commands(ctx), ctx, args)
         return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the library's signature
         """The same help that is printed without typer."""
         formatter.write(root_help())
+
+
+class NounGroup(TyperGroup):
+    """Commands whose names begin with the same word, such as `db check` and `db backup`."""
+
+    def __init__(self, noun: str) -> None:
+        super().__init__(
+            name=noun,
+            params=shared_parameters(),
+            rich_markup_mode=None,
+            context_settings=HELP_NAMES,
+            commands={},
+            help="; ".join(command.summary.lower() for command in verbs_of(noun)).capitalize() + ".",
+        )
+        self._noun = noun
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the library's signature
+        """The second words, in the order of the table."""
+        return [command.name.partition(" ")[2] for command in verbs_of(self._noun)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the library's signature
+        """The command, built; `None` when there is none of that name."""
+        return _built(f"{self._noun} {cmd_name}")
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first argument names."""
+        _require_one_of(self.list_commands(ctx), ctx, args, noun=f"{self._noun} ")
+        return super().resolve_command(ctx, args)
+
+
+def _built(name: str) -> Any:
+    """The command of that whole name; `None` when there is none."""
+    found = entry(name)
+    if found is None:
+        return None
+    function = getattr(importlib.import_module(found.module), found.function)
+    command = _build(function, found.name.rpartition(" ")[2], FramedCommand)
+    command.params.extend(shared_parameters())
+    command.short_help = found.summary
+    return command
+
+
+def _require_one_of(names: list[str], ctx: Any, args: list[str], *, noun: str = "") -> None:
+    if not ctx.resilient_parsing and not args[0].startswith("-") and args[0] not in names:
+        raise UsageProblem(f"there is no command `{noun}{args[0]}`", hint=did_you_mean(args[0], names))
 
 
 def root_group() -> LazyGroup:

@@ -6,7 +6,10 @@ from msgspec import Struct
 
 
 class CommandEntry(Struct, frozen=True):
-    """A command: a function named like it in `module` (`-` as `_`), imported when the command is asked for."""
+    """A command: a function named like it in `module` (`-` and blanks as `_`), imported when the command is asked for.
+
+    A name of two words is of a command in a group: `db check`.
+    """
 
     name: str
     module: str
@@ -15,7 +18,7 @@ class CommandEntry(Struct, frozen=True):
     @property
     def function(self) -> str:
         """The function's name in the module."""
-        return f"{self.name.replace('-', '_')}_command"
+        return f"{self.name.replace('-', '_').replace(' ', '_')}_command"
 
 
 COMMANDS: tuple[CommandEntry, ...] = (
@@ -41,3 +44,13 @@ COMMANDS: tuple[CommandEntry, ...] = (
 def entry(name: str) -> CommandEntry | None:
     """The command called `name`."""
     return next((command for command in COMMANDS if command.name == name), None)
+
+
+def verbs_of(noun: str) -> tuple[CommandEntry, ...]:
+    """The commands in the group `noun`, in the order of the table."""
+    return tuple(command for command in COMMANDS if command.name.startswith(f"{noun} "))
+
+
+def is_group(name: str) -> bool:
+    """Whether `name` is the first word of commands with two."""
+    return bool(verbs_of(name))
