@@ -15,6 +15,7 @@ from specs.diagnostics import Diagnostic, Place, Severity, Source, has_errors
 from specs.files import FileProblem, Files, beside, inside, path_problem, relative_to, stem
 from specs.includes import Libraries, load_libraries
 from specs.model import FlowSpec
+from specs.nesting import Nesting
 from specs.policy import AS_WRITTEN, Policy
 from specs.rules import all_rules
 from specs.scalars import shortened
@@ -178,6 +179,7 @@ class _Project:
         self._rules = (*all_rules(opt_in=wants_more), *more_rules)
         self._loaded: dict[str, _Loaded] = {}
         self._checked: dict[str, Checked] = {}
+        self._nesting = Nesting()
 
     def begin(self, data: bytes, name: str) -> Begun:
         """Read all that the file reaches."""
@@ -186,11 +188,10 @@ class _Project:
             self._loaded[own] = self._load(data, name)
             self._load_called(self._loaded[own])
         order = list(self._callees_first(own))
-        contexts = (self._loaded[path].context for path, _ in order)
+        contexts = tuple(filter(None, (self._loaded[path].context for path, _ in order)))
+        self._nesting.settle({context.name: _names_called(context) for context in contexts})
         size = sum(len(loaded.reading.source.text) for loaded in self._loaded.values())
-        return Begun(
-            tuple(context for context in contexts if context is not None), size, lambda: self._finish(own, order)
-        )
+        return Begun(contexts, size, lambda: self._finish(own, order))
 
     def _finish(self, own: str, order: Sequence[tuple[str, frozenset[str]]]) -> Checked:
         """Check the file and, before it, all it calls."""
@@ -229,7 +230,14 @@ class _Project:
         if structure.flow is not None and not has_errors(reading.diagnostics):
             # a flow may be called before its own calls are known, so the maps are filled afterwards
             context = FlowContext(
-                path, structure.flow, structure.places, children, unreadable, self._catalogue, self._now
+                path,
+                structure.flow,
+                structure.places,
+                children,
+                unreadable,
+                self._catalogue,
+                self._now,
+                self._nesting,
             )
         return _Loaded(path, reading, libraries, structure, context, children, unreadable)
 
@@ -358,6 +366,10 @@ def _calls(structure: Structure | None) -> Iterator[str]:
                 if text is not None and text not in seen and "${{" not in text:
                     seen.add(text)
                     yield text
+
+
+def _names_called(context: FlowContext) -> list[str]:
+    return [child.name for child in context.children.values() if child is not None]
 
 
 def _only_circles(errors: list[Diagnostic]) -> bool:

@@ -14,6 +14,7 @@ from specs.diagnostics import Diagnostic, Fix, Label, Place
 from specs.expressions.analysis import Analysis
 from specs.graph import FlowGraph, graphs_of
 from specs.model import FlowSpec
+from specs.nesting import Nesting
 from specs.scripts import Script, scripts_of
 
 Path: TypeAlias = tuple[str | int | float | bool, ...]
@@ -75,6 +76,7 @@ class FlowContext(Struct, frozen=True, dict=True):
         unreadable: by the text of `flow:`, why a sub-flow could not be had.
         catalogue: installed connectors.
         now: the instant of the check, aware; `None` where nobody tells, and what depends on it is not checked.
+        nesting: how deep the flows of this check call each other, by their names.
     """
 
     name: str
@@ -84,6 +86,7 @@ class FlowContext(Struct, frozen=True, dict=True):
     unreadable: Mapping[str, str] = field(default_factory=dict)
     catalogue: Catalogue | None = None
     now: datetime | None = None
+    nesting: Nesting = field(default_factory=Nesting)
 
     @cached_property
     def graphs(self) -> tuple[FlowGraph, ...]:

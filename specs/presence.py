@@ -133,8 +133,9 @@ class _Presence:
         )
 
     def _has_own_reason(self, task: str) -> bool:
-        spec = self._graph.tasks[task]
-        return bool(self._graph.arms_of(task)) or bool(spec.after_failure) or _has_condition(spec.condition)
+        spec, arms = self._graph.tasks[task], self._graph.arms_of(task)
+        has_gate = bool(arms) and self._gate(arms) != self._of.get(arms[0].upstream)
+        return has_gate or bool(spec.after_failure) or _has_condition(spec.condition)
 
 
 def _has_condition(condition: object) -> bool:

@@ -162,10 +162,12 @@ class _ChildOutputs(Mapping[str, "Mapping[str, Type] | None"]):
 
     def __init__(self, context: FlowContext) -> None:
         self._children = context.children
+        self._nesting = context.nesting
 
     def __getitem__(self, flow: str) -> Mapping[str, Type] | None:
         child = self._children[flow]
-        return None if child is None else child.expressions.output_types
+        is_endless = child is not None and self._nesting.leads_into_a_circle(child.name)
+        return None if child is None or is_endless else child.expressions.output_types
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._children)

@@ -117,34 +117,35 @@ def _empty(branch: _Branch) -> Iterator[tuple[Path, str]]:
 
 
 def arm_never_taken(context: FlowContext) -> Iterator[Diagnostic]:
-    """`else` is the last arm and the only one, and no arm follows one that is always taken."""
+    """`else` is the last arm and the only one, and no arm follows one that is always taken; told once for a branch."""
     for graph in context.graphs:
         for branch in _branches(graph):
-            yield from _shadowed(context, branch)
+            closing = next((number for number, arm in enumerate(branch.arms) if _is_always_taken(arm)), None)
+            if closing is not None and closing + 1 < len(branch.arms):
+                yield _never(context, branch, closing)
 
 
-def _shadowed(context: FlowContext, branch: _Branch) -> Iterator[Diagnostic]:
-    closed: Path | None = None
-    closed_by_else = False
-    for number, arm in enumerate(branch.arms):
-        path = (*branch.path, number)
-        if closed is not None:
-            yield _never(context, branch.task, path, closed, is_else=closed_by_else, second=arm.otherwise is not None)
-        elif arm.otherwise is not None or _is_true(arm.condition):
-            closed_by_else = arm.otherwise is not None
-            closed = (*path, "else" if closed_by_else else "if")
-
-
-def _never(context: FlowContext, task: str, path: Path, closed: Path, *, is_else: bool, second: bool) -> Diagnostic:
+def _never(context: FlowContext, branch: _Branch, closing: int) -> Diagnostic:
+    """What is wrong with the arms behind the one that is always taken; it stands at the first of them."""
+    is_else = branch.arms[closing].otherwise is not None
+    first, *others = branch.arms[closing + 1 :]
     if not is_else:
-        message, help_ = f"this arm of `{task}` is never taken: an arm before it is always true", "remove one of them"
-    elif second:
-        message, help_ = f"`{task}` has two `else` arms", "put all tasks in one"
+        which = (
+            f"and the {len(others)} after it are" if len(others) > 1 else "and the one after it are" if others else "is"
+        )
+        message = f"this arm of `{branch.task}` {which} never taken: an arm before it is always true"
+        help_ = "remove one of them"
+    elif first.otherwise is not None:
+        message, help_ = f"`{branch.task}` has two `else` arms", "put all tasks in one"
     else:
-        message, help_ = f"`else` is not the last arm of `{task}`", "move `else` to the end"
-    place = context.places.place(closed, key=True)
+        message, help_ = f"`else` is not the last arm of `{branch.task}`", "move `else` to the end"
+    place = context.places.place((*branch.path, closing, "else" if is_else else "if"), key=True)
     labels = (Label(place, "`else` takes whatever is left" if is_else else "always true"),)
-    return context.finding("FLOW231", path, message, help=help_, labels=labels)
+    return context.finding("FLOW231", (*branch.path, closing + 1), message, help=help_, labels=labels)
+
+
+def _is_always_taken(arm: BranchArm) -> bool:
+    return arm.otherwise is not None or _is_true(arm.condition)
 
 
 def _is_true(condition: object) -> bool:

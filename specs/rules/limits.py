@@ -88,7 +88,7 @@ def undeclared_pool(context: FlowContext) -> Iterator[Diagnostic]:
     """Every pool that is used is declared, here or by a sub-flow; told once for each pool."""
     declared = _declared_pools(context)
     told: set[str] = set()
-    for pool, path in _used_pools(context):
+    for pool, path, is_key in _used_pools(context):
         if pool not in declared and pool not in told:
             told.add(pool)
             near = nearest(pool, declared) if len(told) <= MOST_HINTS else None
@@ -96,6 +96,7 @@ def undeclared_pool(context: FlowContext) -> Iterator[Diagnostic]:
                 "FLOW226",
                 path,
                 f"no file declares the pool `{pool}`, so it has one slot",
+                key=is_key,
                 help=f"did you mean `{near}`?" if near else f"declare it: `pools: {{{pool}: {{slots: 1}}}}`",
             )
 
@@ -107,15 +108,16 @@ def _declared_pools(context: FlowContext) -> dict[str, None]:
     return pools
 
 
-def _used_pools(context: FlowContext) -> Iterator[tuple[str, Path]]:
+def _used_pools(context: FlowContext) -> Iterator[tuple[str, Path, bool]]:
+    """Every pool that is named, with the path of its name, and whether that is the key there."""
     for graph in context.graphs:
         for task, spec in graph.having("pool"):
             if spec.pool is not None:
                 for pool in [spec.pool] if isinstance(spec.pool, str) else spec.pool:
-                    yield pool, _pool_path(graph, task, spec, pool)
+                    yield pool, _pool_path(graph, task, spec, pool), not isinstance(spec.pool, str)
     for name, connector in context.flow.connectors.items():
         if connector.pool is not None:
-            yield connector.pool, ("connectors", name, "pool")
+            yield connector.pool, ("connectors", name, "pool"), False
 
 
 def too_many_tasks(context: FlowContext) -> Iterator[Diagnostic]:

@@ -14,6 +14,9 @@ from specs.literals import argument_misfit
 from specs.model import FlowSpec
 from specs.rules.edits import Hints
 
+SHOWN = 10
+"""Flows of a chain or a circle that a message lists."""
+
 
 class _Call(Struct, frozen=True):
     """A `flow` action of a task or of its `undo`, at `path`; `arguments` are what stands in `with` beside it."""
@@ -108,70 +111,32 @@ def wrong_parameter(context: FlowContext) -> Iterator[Diagnostic]:
 def calls_in_a_circle(context: FlowContext) -> Iterator[Diagnostic]:
     """No flow reaches itself through the flows it calls."""
     for call in _calls(context):
-        chain = _way_back(context, call.flow)
-        if chain is not None:
-            names = [*chain, chain[0]]
+        child = context.children.get(call.flow)
+        circle = context.nesting.circle(context.name, child.name) if child is not None else []
+        if circle:
+            names = [*(f"`{name}`" for name in circle[:SHOWN]), *(["…"] if len(circle) > SHOWN else [])]
             yield context.finding(
                 "FLOW254",
                 (*call.path, "flow"),
-                f"flows call each other: {' → '.join(f'`{name}`' for name in names)}",
+                f"flows call each other: {' → '.join([*names, names[0]])}",
                 help="a loop is `retry_upstream`, `repeat` or a fan-out, never a flow that calls itself",
             )
 
 
-def _way_back(context: FlowContext, called: str) -> list[str] | None:
-    """The names of a circle that a call leads into: back to this flow, or to one that it passes."""
-    child = context.children.get(called)
-    if child is None:
-        return None
-    path = [context.name]
-    done: set[str] = set()
-    stack: list[Iterator[FlowContext]] = [iter((child,))]
-    while stack:
-        following = next(stack[-1], None)
-        if following is None:
-            stack.pop()
-            done.add(path.pop())
-        elif following.name == context.name:
-            return path
-        elif following.name not in done and following.name not in path:
-            path.append(following.name)
-            stack.append(iter([inner for inner in following.children.values() if inner is not None]))
-    return None
-
-
 def nested_too_deep(context: FlowContext) -> Iterator[Diagnostic]:
-    """Flows call flows no deeper than `limits.flow_depth`."""
+    """Flows call flows no deeper than `limits.flow_depth`; of calls without end that is not said."""
     limit = context.flow.limits.flow_depth
     for call in _calls(context):
         child = context.children.get(call.flow)
-        chain = _deepest(child) if child is not None else []
-        if len(chain) > limit:
+        depth = context.nesting.depths.get(child.name, 0) if child is not None else 0
+        if child is not None and depth > limit:
+            chain = context.nesting.chain(child.name, SHOWN)
             yield context.finding(
                 "FLOW255",
                 (*call.path, "flow"),
-                f"flows nest {len(chain)} deep, limit {limit}",
-                help=f"the chain is {' → '.join(chain[:10])}{' → ...' if len(chain) > 10 else ''}",
+                f"flows nest {depth} deep, limit {limit}",
+                help=f"the chain is {' → '.join([*chain, *(['...'] if depth > SHOWN else [])])}",
             )
-
-
-def _deepest(start: FlowContext) -> list[str]:
-    """The names along the longest chain of calls from `start`, each flow settled once; a circle ends the chain."""
-    longest: dict[str, list[str]] = {}
-    open_: set[str] = set()
-    stack = [start]
-    while stack:
-        flow = stack[-1]
-        inner = [child for child in flow.children.values() if child is not None]
-        fresh = [child for child in inner if child.name not in longest and child.name not in open_]
-        open_.add(flow.name)
-        if fresh:
-            stack += fresh
-            continue
-        stack.pop()
-        below = max((longest.get(child.name, []) for child in inner), key=len, default=[])
-        longest.setdefault(flow.name, [flow.name, *below])
-    return longest[start.name]
 
 
 RULES: tuple[Rule, ...] = (

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from specs.expressions.uses import Use
-from tests.specs.mutating.subject import Mutant, Mutator, Subject
+from tests.specs.mutating.mutants import Mutant
+from tests.specs.mutating.subject import Mutator, Subject
 
 
 def _in_expressions(subject: Subject, pattern: str, new: str) -> Iterator[Mutant]:
@@ -134,6 +135,33 @@ def never_closed(subject: Subject) -> Iterator[Mutant]:
     yield from _element(subject, '"«${{» run.id"')
 
 
+def wrong_argument(subject: Subject) -> Iterator[Mutant]:
+    yield from _element(subject, '"${{ [run.id] | «join(3)» }}"')
+    yield from _element(subject, "\"${{ run.id | «replace('a')» }}\"")
+    yield from _element(subject, '"${{ «3 | trim» }}"')
+
+
+def map_as_an_argument(subject: Subject) -> Iterator[Mutant]:
+    for name in subject.params("map"):
+        yield from _element(subject, f'"${{{{ «params.{name}» }}}}"')
+    yield from _element(subject, "\"${{ «{'a': run.id}» }}\"")
+
+
+def dash_in_a_name(subject: Subject) -> Iterator[Mutant]:
+    for name in subject.flow.params:
+        if "_" in name:
+            first, _, rest = name.partition("_")
+            yield from _element(subject, f'"${{{{ params.«{first}-{rest}» }}}}"')
+
+
+def too_long(subject: Subject) -> Iterator[Mutant]:
+    yield from _element(subject, f'"${{{{«{" " * 4096}run.id »}}}}"')
+
+
+def too_deep(subject: Subject) -> Iterator[Mutant]:
+    yield from _element(subject, f'"${{{{ {"(" * 32}«(»run.id{")" * 33} }}}}"')
+
+
 def read_without_an_edge(subject: Subject) -> Iterator[Mutant]:
     """A task reads one that comes later."""
     for task, written in subject.tasks.items():
@@ -167,6 +195,7 @@ MUTATORS: tuple[tuple[str, Mutator], ...] = (
     ("FLOW305", unknown_filter),
     ("FLOW306", called),
     ("FLOW307", statement),
+    ("FLOW308", wrong_argument),
     ("FLOW309", item_elsewhere),
     ("FLOW310", braces_in_an_expression),
     ("FLOW311", always_true),
@@ -174,7 +203,11 @@ MUTATORS: tuple[tuple[str, Mutator], ...] = (
     ("FLOW313", number_compared_with_text),
     ("FLOW314", text_multiplied),
     ("FLOW315", list_in_a_text),
+    ("FLOW316", map_as_an_argument),
     ("FLOW317", never_closed),
+    ("FLOW318", dash_in_a_name),
+    ("FLOW319", too_deep),
+    ("FLOW319", too_long),
     ("FLOW320", read_without_an_edge),
     ("FLOW321", output_of_a_fan_out),
     ("FLOW321", outputs_without_a_fan_out),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.specs.mutating.subject import Mutant, Mutator, Subject
+from tests.specs.mutating.mutants import Mutant
+from tests.specs.mutating.subject import Mutator, Subject
 
 
 def edge_to_nowhere(subject: Subject) -> Iterator[Mutant]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from specs.model.task import ACTIONS
-from tests.specs.mutating.subject import Mutant, Mutator, Subject
+from tests.specs.mutating.mutants import Mutant
+from tests.specs.mutating.subject import Mutator, Subject
 
 
 def misspelt_key(subject: Subject) -> Iterator[Mutant]:

@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from engine.connectors.catalogue import InstalledCatalogue
-from specs.check import Checked, check_text
+from msgspec import Struct
+
 from specs.context import FlowContext
 from specs.diagnostics import Place
 from specs.graph import FlowGraph
 from specs.model import FlowSpec
 from specs.source import Document, read_document
-from tests.specs.projects import FolderFiles
-
-SPECS = Path(__file__).parents[1]
-EXAMPLES = SPECS.parents[1] / "examples"
-OPEN, CLOSE = "«", "»"
+from tests.specs.mutating.checking import EXAMPLES, SPECS, check
+from tests.specs.mutating.mutants import Change, Mutant, changed, marks, unmarked
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """A broken flow: its text, and the part of it at which the one finding is expected."""
-
-    text: str
-    start: int
-    end: int
-
-    @property
-    def marked(self) -> str:
-        """The text the finding is about."""
-        return self.text[self.start : self.end]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A flow without errors, with the places of everything in it."""
+class Subject(Struct, frozen=True):
+    """A flow without errors, with the places of everything in it, and the codes of what is found in it as it is."""
 
     path: Path
     folder: Path
     document: Document
     context: FlowContext
+    codes: frozenset[str]
 
     @property
     def name(self) -> str:
@@ -78,18 +60,24 @@ class Subject:
             if not is_wanted and "if" not in self.tasks[task] and "extends" not in self.tasks[task]:
                 yield task
 
-    # --- edits --------------------------------------------------------------------------------------------------------
+    # --- mutants ------------------------------------------------------------------------------------------------------
+
+    def changed(
+        self, *changes: Change | None, at: Place | None = None, beside: Mapping[str, str] | None = None
+    ) -> Iterator[Mutant]:
+        """The flow with all changes, and other files `beside` it; nothing where one of the changes cannot be made.
+
+        What is expected stands in one of the texts between «», or `at` this place of the flow.
+        """
+        made = [change for change in changes if change is not None]
+        if len(made) == len(changes):
+            made += marks(at.start, at.end) if at is not None else ()
+            yield unmarked(self.name, {**(beside or {}), self.name: changed(self.text, made)})
 
     def edited(self, start: int, end: int, new: str, at: Place | None = None) -> Mutant:
-        """The flow with `new` from `start` to `end`. What is expected stands in `new` between «», or `at` this place."""
-        before, after = self.text[:start], self.text[end:]
-        plain = new.replace(OPEN, "").replace(CLOSE, "")
-        text = before + plain + after
-        if at is None:
-            first = start + new.index(OPEN)
-            return Mutant(text, first, start + new.index(CLOSE) - len(OPEN))
-        shift = len(plain) - (end - start) if at.start >= end else 0
-        return Mutant(text, at.start + shift, at.end + shift)
+        """The flow with `new` from `start` to `end`."""
+        (mutant,) = self.changed(Change(start, end, new), at=at)
+        return mutant
 
     def replaced(self, path: tuple[Any, ...], new: str, *, key: bool = False, at: Place | None = None) -> Mutant:
         """With another value, or key, at `path`."""
@@ -98,54 +86,65 @@ class Subject:
 
     def with_entry(self, path: tuple[Any, ...], entry: str, at: Place | None = None) -> Iterator[Mutant]:
         """With `entry` (`key: value`) before the first of the map at `path`; nothing where that map is not written."""
-        value = self.document.value(path)
-        if isinstance(value, dict) and value and self.document.depth_of(path) == len(path):
-            first = self.document.place((*path, next(iter(value))), key=True)
-            before = self.text[self.text.rfind("\n", 0, first.start) + 1 : first.start]
-            gap = ", " if before.strip(" -") else "\n" + " " * len(before)
-            yield self.edited(first.start, first.start, entry + gap, at)
+        yield from self.changed(self.entries(path, entry), at=at)
+
+    def with_tasks(self, *tasks: str, at: Place | None = None) -> Iterator[Mutant]:
+        """With further tasks (`id: {...}`) before the first."""
+        yield from self.changed(self.entries(("tasks",), *tasks), at=at)
+
+    def with_section(self, key: str, *entries: str, at: Place | None = None) -> Iterator[Mutant]:
+        """With entries in the map that is `key` of the file."""
+        yield from self.changed(self.section(key, *entries), at=at)
 
     def with_element(self, path: tuple[Any, ...], element: str, at: Place | None = None) -> Iterator[Mutant]:
         """With `element` before the first of the list in brackets at `path`."""
-        if isinstance(self.document.value(path), list) and self.document.depth_of(path) == len(path):
+        if self._is_in_brackets(path):
             start = self.document.place(path).start
-            if self.text[start] == "[" and self.document.value(path):
-                yield self.edited(start + 1, start + 1, element + ", ", at)
+            yield self.edited(start + 1, start + 1, element + ", ", at)
 
     def with_last_element(self, path: tuple[Any, ...], element: str) -> Iterator[Mutant]:
         """With `element` behind the last of the list in brackets at `path`."""
-        if isinstance(self.document.value(path), list) and self.document.depth_of(path) == len(path):
-            place = self.document.place(path)
-            if self.text[place.start] == "[" and self.document.value(path):
-                yield self.edited(place.end - 1, place.end - 1, ", " + element)
+        if self._is_in_brackets(path):
+            end = self.document.place(path).end
+            yield self.edited(end - 1, end - 1, ", " + element)
 
     def without(self, path: tuple[Any, ...], at: Place) -> Iterator[Mutant]:
         """Without the entry at `path`, which must not be the first of its map."""
-        if self.document.depth_of(path) == len(path) and next(iter(self.document.value(path[:-1]))) != path[-1]:
-            key, value = self.document.place(path, key=True), self.document.place(path)
-            start = len(self.text[: key.start].rstrip(", \n"))
-            yield self.edited(start, value.end, "", at)
+        yield from self.changed(self.removal(path), at=at)
 
-    def check(self, text: str) -> Checked:
-        """What is found in `text` in place of this flow."""
-        return check(text, self.name, self.folder)
+    # --- changes ------------------------------------------------------------------------------------------------------
+
+    def entries(self, path: tuple[Any, ...], *entries: str) -> Change | None:
+        """Entries before the first of the map at `path`, in the way that is written in."""
+        value = self.document.value(path)
+        if not isinstance(value, dict) or not value or self.document.depth_of(path) != len(path):
+            return None
+        first = self.document.place((*path, next(iter(value))), key=True)
+        before = self.text[self.text.rfind("\n", 0, first.start) + 1 : first.start]
+        gap = ", " if before.strip(" -") else "\n" + " " * len(before)
+        return Change(first.start, first.start, "".join(entry + gap for entry in entries))
+
+    def section(self, key: str, *entries: str) -> Change | None:
+        """Entries in the map that is `key` of the file, whether or not it has one."""
+        if key in self.document.data:
+            return self.entries((key,), *entries)
+        return self.entries((), f"{key}: {{{', '.join(entries)}}}")
+
+    def removal(self, path: tuple[Any, ...]) -> Change | None:
+        """The entry at `path` taken out; the first of its map stays."""
+        if self.document.depth_of(path) != len(path) or next(iter(self.document.value(path[:-1]))) == path[-1]:
+            return None
+        key, value = self.document.place(path, key=True), self.document.place(path)
+        return Change(len(self.text[: key.start].rstrip(", \n")), value.end, "")
+
+    def _is_in_brackets(self, path: tuple[Any, ...]) -> bool:
+        value = self.document.value(path)
+        is_written = isinstance(value, list) and bool(value) and self.document.depth_of(path) == len(path)
+        return is_written and self.text[self.document.place(path).start] == "["
 
 
 Mutator = Callable[[Subject], Iterator[Mutant]]
 """Every way in which it can break a flow; nothing for a flow that has not got what it breaks."""
-
-
-def check(text: str, name: str, folder: Path) -> Checked:
-    """Check a flow with the connectors that are built in, and those of the examples."""
-    return check_text(text.encode(), name, FolderFiles(folder), catalogue=InstalledCatalogue(_types(), lambda: ()))
-
-
-@lru_cache(maxsize=1)
-def _types() -> dict[str, str]:
-    reading = read_document((EXAMPLES / "flowctl.yaml").read_bytes(), "flowctl.yaml")
-    assert reading.document is not None
-    types: dict[str, str] = reading.document.data["connectors"]
-    return types
 
 
 @lru_cache(maxsize=1)
@@ -164,8 +163,8 @@ def subjects() -> tuple[Subject, ...]:
 def _subject(path: Path, folder: Path) -> Subject:
     text = path.read_text(encoding="utf-8")
     name = str(path.relative_to(folder))
-    document, checked = read_document(text.encode(), name).document, check(text, name, folder)
+    document, checked = read_document(text.encode(), name).document, check(name, {name: text}, folder)
     assert document is not None
     assert checked.context is not None
     assert checked.ok
-    return Subject(path, folder, document, checked.context)
+    return Subject(path, folder, document, checked.context, frozenset(one.code for one in checked.diagnostics))

@@ -1,15 +1,12 @@
-"""Flows that are unsafe, never start, or retry what cannot be retried (4xx, 5xx), and scripts that go wrong (7xx)."""
+"""Flows that are unsafe, never start, or retry what cannot be retried (4xx, 5xx),"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from tests.specs.mutating.subject import Mutant, Mutator, Subject
-
-
-def expression_in_a_script(subject: Subject) -> Iterator[Mutant]:
-    yield from _script_line(subject, "echo «${{ run.id }}»")
+from tests.specs.mutating.mutants import Mutant
+from tests.specs.mutating.subject import Mutator, Subject
 
 
 def expression_in_program_text(subject: Subject) -> Iterator[Mutant]:
@@ -115,33 +112,12 @@ def longest_delay_below_the_first(subject: Subject) -> Iterator[Mutant]:
             yield from subject.with_entry(("tasks", task, "retry"), "max_delay: «1ms»")
 
 
-# --- scripts --------------------------------------------------------------------------------------------------------------
-
-
-def variable_never_set(subject: Subject) -> Iterator[Mutant]:
-    yield from _script_line(subject, 'echo "«$NOWHERE_SET»"')
-
-
-def output_not_declared(subject: Subject) -> Iterator[Mutant]:
-    yield from _script_line(subject, 'echo "«nonsense»=1" >> "$FLOW_OUTPUT"')
-
-
-def _script_line(subject: Subject, line: str) -> Iterator[Mutant]:
-    """A further first line of each shell script that has lines."""
-    for task, written in subject.tasks.items():
-        start = subject.document.scalar_offset(("tasks", task, "run"), 0) if "run" in written else None
-        if start is not None and "\n" in written["run"] and written.get("shell") != "python":
-            indent = start - subject.text.rfind("\n", 0, start) - 1
-            yield subject.edited(start, start, line + "\n" + " " * indent)
-
-
 def _triggers(subject: Subject) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
     for name, trigger in subject.document.data.get("triggers", {}).items():
         yield ("triggers", name), trigger
 
 
 MUTATORS: tuple[tuple[str, Mutator], ...] = (
-    ("FLOW410", expression_in_a_script),
     ("FLOW411", expression_in_program_text),
     ("FLOW413", secret_as_an_argument),
     ("FLOW414", literal_credential),
@@ -158,6 +134,4 @@ MUTATORS: tuple[tuple[str, Mutator], ...] = (
     ("FLOW522", longest_delay_below_the_first),
     ("FLOW523", retry_once),
     ("FLOW524", unknown_error),
-    ("FLOW705", variable_never_set),
-    ("FLOW707", output_not_declared),
 )

@@ -61,7 +61,16 @@ def test_an_arm_leads_somewhere(text: str) -> None:
     ("arms", "message"),
     [
         ("[{if: true, then: [p]}, {else: [q]}]", "this arm of `b` is never taken: an arm before it is always true"),
+        (
+            "[{if: true, then: [p]}, {if: params.x, then: [q]}, {else: [q]}]",
+            "this arm of `b` and the one after it are never taken: an arm before it is always true",
+        ),
+        (
+            "[{if: true, then: [p]}, {if: params.x, then: [q]}, {if: params.n > 1, then: [q]}, {else: [q]}]",
+            "this arm of `b` and the 2 after it are never taken: an arm before it is always true",
+        ),
         ("[{else: [p]}, {if: params.x, then: [q]}]", "`else` is not the last arm of `b`"),
+        ("[{else: [p]}, {if: params.x, then: [q]}, {else: [q]}]", "`else` is not the last arm of `b`"),
         ("[{else: [p]}, {else: [q]}]", "`b` has two `else` arms"),
     ],
 )
@@ -160,6 +169,13 @@ def test_a_strict_join_says_that_it_is_meant() -> None:
 
 def test_of_a_chain_only_the_first_is_told_of() -> None:
     assert len(found(LINT + after("lint") + "  k: {run: x, after: [j]}\n", "FLOW230")) == 1
+
+
+def test_behind_a_branch_that_is_left_out_nothing_is_told_again() -> None:
+    """All arms but one that only fails: what hangs on the other has no reason of its own to be skipped."""
+    rest = "  p: {run: x}\n  stop: {fail: no}\n" + after("p")
+    gated = LINT + "  b: {after: [lint], branch: [{if: params.x, then: [p]}, {else: [stop]}]}\n" + rest
+    assert [one.message[:3] for one in found(gated, "FLOW230")] == ["`b`"]
 
 
 def test_a_join_of_all_arms_always_runs() -> None:

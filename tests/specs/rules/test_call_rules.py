@@ -63,6 +63,25 @@ def test_a_flow_may_not_call_itself() -> None:
     )
 
 
+def test_flows_in_a_circle_that_read_each_other_are_nothing_but_a_circle() -> None:
+    reading = "tasks: {{a: {{flow: {0}}}}}\noutputs: {{v: '${{{{ tasks.a.output.v }}}}'}}\n"
+    assert codes(reading.format("flow.yaml")) == ["FLOW254"]
+    assert codes(reading.format("b.yaml"), b=reading.format("flow.yaml")) == ["FLOW254"]
+    assert codes(reading.format("b.yaml"), b=reading.format("b.yaml")) == ["FLOW250"]
+
+
+def test_a_circle_is_as_short_as_it_can_be_from_the_call() -> None:
+    b = "tasks: {long: {flow: c.yaml}, short: {flow: flow.yaml}}\n"
+    finding = only("tasks: {s: {flow: b.yaml}}\n", "FLOW254", b=b, c="tasks: {s: {flow: flow.yaml}}\n")
+    assert finding.message == "flows call each other: `flow.yaml` → `b.yaml` → `flow.yaml`"
+
+
+def test_of_a_large_circle_the_first_flows_are_shown() -> None:
+    circle = {f"f{n}": f"tasks: {{s: {{flow: f{n + 1}.yaml}}}}\n" for n in range(500)}
+    finding = only("tasks: {s: {flow: f0.yaml}}\n", "FLOW254", **circle, f500="tasks: {s: {flow: flow.yaml}}\n")
+    assert finding.message.endswith("→ `f7.yaml` → `f8.yaml` → … → `flow.yaml`")
+
+
 def test_flows_nest_no_deeper_than_the_limit() -> None:
     chain = {f"f{n}": f"tasks: {{s: {{flow: f{n + 1}.yaml}}}}\n" for n in range(3)} | {"f3": "tasks: {x: {run: x}}\n"}
     text = "limits: {flow_depth: 3}\ntasks: {s: {flow: f0.yaml}}\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from specs.rules.honoured import NOT_HONOURED, blocking
 from tests.specs.rules.checking import check, codes, found, marked, only
 
@@ -19,6 +21,11 @@ def test_a_pool_that_no_file_declares_has_one_slot() -> None:
     assert warning.message == "no file declares the pool `warehous`, so it has one slot"
     assert warning.help == "did you mean `warehouse`?"
     assert only(text, "FLOW219").message == "`b` wants 2 of 1 slots of `warehous` and can never start"
+
+
+@pytest.mark.parametrize("pool", ["db", "{db: 1}"])
+def test_a_pool_that_no_file_declares_is_told_at_its_name(pool: str) -> None:
+    assert marked(only(f"tasks: {{pool: {{run: x, pool: {pool}}}}}\n", "FLOW226")) == "db"
 
 
 def test_a_pool_that_a_sub_flow_declares_is_declared() -> None:
