@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import lru_cache
 from pathlib import Path
 
 _MOST_DIGITS = 10
@@ -12,6 +13,7 @@ _DEAD = frozenset("ZXx")
 """States of a process that has ended (`man 5 proc_pid_stat`)."""
 
 
+@lru_cache(maxsize=1)
 def boot_id() -> str:
     """Names the present boot of this machine; `unknown` where the system does not tell."""
     try:

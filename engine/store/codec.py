@@ -12,7 +12,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from engine.outcomes import Json
-from engine.store.rows import AttemptRow, EventRow, RunRow, SpecRow, TaskRow
+from engine.store.rows import (
+    Answer,
+    AttemptRow,
+    EngineRow,
+    EventRow,
+    Holding,
+    Lease,
+    Message,
+    RunRow,
+    SpecRow,
+    TaskRow,
+)
 
 Value: TypeAlias = str | int | None
 """What a column holds."""
@@ -125,6 +136,35 @@ def spec_values(row: SpecRow) -> tuple[Value, ...]:
     return (row.digest, row.flow, _text(row.files), micros(row.created_at))
 
 
+def message_values(row: Message) -> tuple[Value, ...]:
+    """All columns of `inbox`."""
+    return (
+        row.id,
+        row.run_id,
+        row.command,
+        _text(row.data),
+        row.asked_by,
+        micros(row.asked_at),
+        _micros(row.done_at),
+        _optional(row.answer),
+    )
+
+
+def answer_values(answer: Answer) -> tuple[Value, ...]:
+    """What an answer writes to `inbox`, and the id of its message."""
+    return (micros(answer.at), _text(answer.data), answer.message)
+
+
+def lease_values(lease: Lease, *, clock: str, now: int) -> tuple[Value, ...]:
+    """All columns of `engines` for a first beat at `now`, microseconds of the clock named."""
+    return (lease.engine, micros(lease.started_at), clock, now, now + span_micros(lease.lasts), 1, False)
+
+
+def span_micros(span: timedelta) -> int:
+    """The microseconds of a span, exact."""
+    return span // timedelta(microseconds=1)
+
+
 def run_row(record: Record) -> RunRow:
     """The run of a record with all columns of `runs` but the last."""
     (id_, flow, digest, state, params, trigger, created, labels, priority, parent_run, parent_task, *changes) = record
@@ -205,6 +245,26 @@ def spec_row(record: Record) -> SpecRow:
     """The spec of a record."""
     digest, flow, files, created = record
     return SpecRow(digest, flow, {name: str(text) for name, text in _object(files).items()}, instant(created))
+
+
+def holding(record: Record, *, clock: str, now: int) -> Holding:
+    """A record of an owner, the number of its runs, and all columns of its engine, which are `None` if there is none.
+
+    `now` is the instant by the clock named; a lease by another clock has run out."""
+    owner, runs, id_, started, its_clock, beat, expires, beats, retired = record
+    if id_ is None:
+        return Holding(owner, runs, None)
+    until = expires if its_clock == clock else min(expires, beat, now)
+    lapsed = timedelta(microseconds=now - until)
+    return Holding(owner, runs, EngineRow(id_, instant(started), beats, bool(retired), lapsed))
+
+
+def message_row(record: Record) -> Message:
+    """The message of a record."""
+    id_, run_id, command, data, asked_by, asked_at, done_at, answer = record
+    return Message(
+        id_, run_id, command, _object(data), asked_by, instant(asked_at), _instant(done_at), _maybe_object(answer)
+    )
 
 
 def _as_plain(value: object) -> object:

@@ -14,7 +14,7 @@ from engine.store.faults import translating
 APPLICATION_ID = 0x666C6F77
 """Marks our files in SQLite's header: `flow` in ASCII."""
 
-_TABLES = ("attempts", "events", "runs", "schema_version", "specs", "tasks")
+_TABLES = ("attempts", "engines", "events", "inbox", "runs", "schema_version", "specs", "tasks")
 
 
 def create_store(path: Path) -> None:

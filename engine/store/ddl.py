@@ -5,7 +5,7 @@ Written by `engine.store.tables.render_ddl`; a test holds the two to be the same
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 """The schema this code reads and writes: the number of the last migration."""
 
 REVISION = f"{VERSION:04}"
@@ -31,6 +31,18 @@ CREATE TABLE attempts (
  WITHOUT ROWID
 """,
     """
+CREATE TABLE engines (
+    id TEXT NOT NULL,
+    started_at BIGINT NOT NULL,
+    clock TEXT NOT NULL,
+    beat_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    beats BIGINT NOT NULL,
+    retired BOOLEAN NOT NULL,
+    PRIMARY KEY (id)
+)
+""",
+    """
 CREATE TABLE events (
     run_id TEXT NOT NULL,
     seq BIGINT NOT NULL,
@@ -42,6 +54,25 @@ CREATE TABLE events (
     PRIMARY KEY (run_id, seq)
 )
  WITHOUT ROWID
+""",
+    """
+CREATE TABLE inbox (
+    id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    command TEXT NOT NULL,
+    data TEXT NOT NULL,
+    asked_by TEXT NOT NULL,
+    asked_at BIGINT NOT NULL,
+    done_at BIGINT,
+    answer TEXT,
+    PRIMARY KEY (id)
+)
+""",
+    """
+CREATE INDEX ix_inbox_open ON inbox (done_at, asked_at, id)
+""",
+    """
+CREATE INDEX ix_inbox_run ON inbox (run_id)
 """,
     """
 CREATE TABLE runs (

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from engine.store.rows import AttemptRow, EventRow, Page, RunBatch, RunFilter, RunRow, SpecRow, TaskRow
+from engine.store.rows import (
+    Answer,
+    AttemptRow,
+    EventRow,
+    Holding,
+    Lease,
+    Message,
+    Page,
+    RunBatch,
+    RunFilter,
+    RunRow,
+    SpecRow,
+    TaskRow,
+)
 
 
 class Store(Protocol):
@@ -15,8 +28,22 @@ class Store(Protocol):
     `engine.errors.StoreUnavailable` when the medium fails (full disk, I/O error), after which nothing was acknowledged.
     """
 
-    def commit(self, batches: Sequence[RunBatch]) -> None:
-        """Write all batches in one durable transaction, or none of them."""
+    def commit(
+        self,
+        batches: Sequence[RunBatch],
+        *,
+        lease: Lease | None = None,
+        retired: Sequence[str] = (),
+        answers: Sequence[Answer] = (),
+    ) -> None:
+        """Write everything in one durable transaction, or nothing of it.
+
+        Args:
+            lease: is taken, renewed or given back, whatever it was before.
+            retired: engines of which nothing is to be expected any more: what they hold is free from now on. Retired
+                engines that hold nothing are forgotten.
+            answers: to messages; one that has been answered keeps its first answer.
+        """
 
     def spec(self, digest: str) -> SpecRow | None:
         """The files a run was compiled from."""
@@ -47,6 +74,21 @@ class Store(Protocol):
 
     def events(self, run_id: str, *, after: int = 0, limit: int | None = None) -> tuple[EventRow, ...]:
         """Events with `seq` above `after`, in order."""
+
+    def holdings(self) -> tuple[Holding, ...]:
+        """Who holds unfinished runs, in no order."""
+
+    def held(self, owner: str | None, *, after: str = "", limit: int) -> tuple[RunRow, ...]:
+        """Unfinished runs of an owner, or of nobody, by id, from the first above `after` on; child runs are among them."""
+
+    def ask(self, message: Message) -> None:
+        """Put a message into the inbox, durably. One whose id is there already is not written again."""
+
+    def message(self, message_id: str) -> Message | None:
+        """One message, with its answer when there is one."""
+
+    def asked(self, owner: str) -> tuple[Message, ...]:
+        """Messages without an answer about runs that `owner` holds, in the order in which they were asked."""
 
     def close(self) -> None:
         """Free the store; pending writes are none. Repeatable."""

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from engine.errors import StoreDamaged
 from engine.store import statements
-from engine.store.codec import Record, attempt_row, event_row, micros, run_row, spec_row, task_row
+from engine.store.codec import (
+    Record,
+    attempt_row,
+    event_row,
+    holding,
+    message_row,
+    micros,
+    run_row,
+    spec_row,
+    task_row,
+)
 from engine.store.cursors import read_cursor, write_cursor
-from engine.store.rows import AttemptRow, EventRow, Page, RunFilter, RunRow, SpecRow, TaskRow
+from engine.store.rows import AttemptRow, EventRow, Holding, Message, Page, RunFilter, RunRow, SpecRow, TaskRow
 from engine.store.statements import Query
 
 Row = TypeVar("Row")
@@ -27,6 +38,10 @@ class StoredRows(ABC):
     @abstractmethod
     def _fetch(self, query: Query) -> list[Record]:
         """The records a query yields; raises errors of the store only."""
+
+    @abstractmethod
+    def _lease_clock(self) -> tuple[str, int]:
+        """The name of the clock that leases go by, and its microseconds now."""
 
     def spec(self, digest: str) -> SpecRow | None:
         """The files a run was compiled from."""
@@ -75,6 +90,23 @@ class StoredRows(ABC):
     def events(self, run_id: str, *, after: int = 0, limit: int | None = None) -> tuple[EventRow, ...]:
         """Events with `seq` above `after`, in order."""
         return self._read(statements.list_events(run_id, after=after, limit=limit), event_row)
+
+    def holdings(self) -> tuple[Holding, ...]:
+        """Who holds unfinished runs, in no order."""
+        clock, now = self._lease_clock()
+        return self._read(Query(statements.SELECT_HOLDINGS, ()), partial(holding, clock=clock, now=now))
+
+    def held(self, owner: str | None, *, after: str = "", limit: int) -> tuple[RunRow, ...]:
+        """Unfinished runs of an owner, or of nobody, by id, from the first above `after` on; child runs are among them."""
+        return self._read(statements.list_held(owner, after=after, limit=_page_size(limit)), run_row)
+
+    def message(self, message_id: str) -> Message | None:
+        """One message, with its answer when there is one."""
+        return self._first(Query(statements.SELECT_MESSAGE, (message_id,)), message_row)
+
+    def asked(self, owner: str) -> tuple[Message, ...]:
+        """Messages without an answer about runs that `owner` holds, in the order in which they were asked."""
+        return self._read(Query(statements.SELECT_ASKED, (owner,)), message_row)
 
     def _first(self, query: Query, decode: Callable[[Record], Row]) -> Row | None:
         return next(iter(self._read(query, decode)), None)

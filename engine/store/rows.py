@@ -6,7 +6,7 @@ Instants are aware and in UTC; `Json` fields are values, never encoded text.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
@@ -28,7 +28,7 @@ class SpecRow(Struct, frozen=True):
 class RunRow(Struct, frozen=True):
     """One run. `seq` is the number of its last event; `token` changes with each owner (fencing).
 
-    `owner` names the engine that drives it (`host/boot-id/pid/start-time`), `None` when nobody does.
+    `owner` names the engine that holds it (`engine.identity`), `None` when nobody does.
     """
 
     id: str
@@ -125,6 +125,63 @@ class RunBatch(Struct, frozen=True):
     expected_seq: int = 0
     spec: SpecRow | None = None
     expected_token: int | None = None
+
+
+class Lease(Struct, frozen=True):
+    """The right of an engine to all it holds, as a commit takes or renews it: for so long from now, by the store's clock.
+
+    With `lasts` zero it is given back: the engine holds nothing after this commit.
+    """
+
+    engine: str
+    started_at: datetime
+    lasts: timedelta
+
+
+class EngineRow(Struct, frozen=True):
+    """An engine that holds something.
+
+    Attributes:
+        id: what `RunRow.owner` says of the runs it holds.
+        beats: how often it has taken or renewed its lease.
+        retired: it has left its runs behind, or was proven dead: what it holds is free.
+        lapsed: how long ago its lease has run out by the store's clock; negative while it runs.
+    """
+
+    id: str
+    started_at: datetime
+    beats: int
+    retired: bool
+    lapsed: timedelta
+
+
+class Holding(Struct, frozen=True):
+    """How many unfinished runs have one owner; `engine` is `None` where the store knows no lease of that name."""
+
+    owner: str | None
+    runs: int
+    engine: EngineRow | None
+
+
+class Message(Struct, frozen=True):
+    """What somebody asks of a run that an engine holds, and what it answered; `done_at` is `None` until then."""
+
+    id: str
+    run_id: str
+    command: str
+    data: Mapping[str, Json]
+    asked_by: str
+    asked_at: datetime
+    done_at: datetime | None = None
+    answer: Mapping[str, Json] | None = None
+
+
+class Answer(Struct, frozen=True):
+    """What follows from a message; a message is answered once."""
+
+    message: str
+    at: datetime
+    data: Mapping[str, Json] = field(default_factory=dict)
 
 
 class RunFilter(Struct, frozen=True):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 
 from engine.errors import StoreConflict, StoreError, StoreUnavailable
+from engine.identity import boot_id
 from engine.store import ddl, places, statements
 from engine.store.codec import Record
 from engine.store.connections import FileReaders, Readers, SharedReader, connect_writer
@@ -18,7 +20,7 @@ from engine.store.faults import is_io_error, translated, translating
 from engine.store.locks import FileLock
 from engine.store.log import WriteAheadLog
 from engine.store.reading import StoredRows
-from engine.store.rows import RunBatch
+from engine.store.rows import Answer, Lease, Message, RunBatch
 from engine.store.statements import Query, Write
 from engine.store.writing import commit_with, overtaken
 
@@ -90,8 +92,15 @@ class SqliteStore(StoredRows):
         create_schema(writer)
         return cls(":memory:", writer, readers=SharedReader(writer), shared=None)
 
-    def commit(self, batches: Sequence[RunBatch]) -> None:
-        """Write all batches in one durable transaction, or none of them.
+    def commit(
+        self,
+        batches: Sequence[RunBatch],
+        *,
+        lease: Lease | None = None,
+        retired: Sequence[str] = (),
+        answers: Sequence[Answer] = (),
+    ) -> None:
+        """Write everything in one durable transaction, or nothing of it.
 
         Raises:
             StoreConflict: another writer was first; it names the runs that were changed.
@@ -99,7 +108,15 @@ class SqliteStore(StoredRows):
                 writes nothing any more: what it wrote last may be there or not, and only opening it again tells.
             StoreError: a value cannot be stored.
         """
-        commit_with(self._write, batches)
+        beat = None
+        if lease is not None:
+            clock, now = self._lease_clock()
+            beat = statements.lease_write(lease, clock=clock, now=now)
+        commit_with(self._write, batches, lease=beat, retired=retired, answers=answers)
+
+    def ask(self, message: Message) -> None:
+        """Put a message into the inbox, durably. One whose id is there already is not written again."""
+        self._write((), [statements.message_write(message)])
 
     def close(self) -> None:
         """Free the store; the last process to do so leaves a single file. Repeatable."""
@@ -116,6 +133,10 @@ class SqliteStore(StoredRows):
             self._writer.close()
             if self._lock is not None:
                 self._lock.close()
+
+    def _lease_clock(self) -> tuple[str, int]:
+        """The time since this boot, which runs alike for all processes and which nobody sets."""
+        return boot_id(), time.monotonic_ns() // 1000
 
     def _write(self, batches: Sequence[RunBatch], writes: Sequence[Write]) -> None:
         with self._mutex:

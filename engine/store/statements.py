@@ -13,10 +13,14 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from engine.states import RunState
 from engine.store.codec import (
     Value,
+    answer_values,
     attempt_values,
     event_values,
+    lease_values,
+    message_values,
     micros,
     replace_surrogates,
     run_changes,
@@ -24,7 +28,7 @@ from engine.store.codec import (
     spec_values,
     task_values,
 )
-from engine.store.rows import RunBatch, RunFilter
+from engine.store.rows import Answer, Lease, Message, RunBatch, RunFilter
 
 SPEC_COLUMNS = ("digest", "flow", "files", "created_at")
 RUN_CHANGES = (
@@ -81,6 +85,8 @@ ATTEMPT_COLUMNS = (
     "child_run",
 )
 EVENT_COLUMNS = ("run_id", "seq", "at", "type", "task", "item", "data")
+ENGINE_COLUMNS = ("id", "started_at", "clock", "beat_at", "expires_at", "beats", "retired")
+INBOX_COLUMNS = ("id", "run_id", "command", "data", "asked_by", "asked_at", "done_at", "answer")
 
 _LARGEST = (1 << 63) - 1
 _SHORTEST_PART = 4
@@ -151,12 +157,39 @@ _ATTEMPTS = (
 _ATTEMPTS_ORDER = " ORDER BY t.position NULLS FIRST, a.task, a.item, a.round, a.attempt"
 _EVENTS = f"{_select('events', EVENT_COLUMNS)} WHERE run_id = ? AND seq > ? ORDER BY seq"
 
+RENEW_LEASE = (
+    f"{_insert('engines', ENGINE_COLUMNS)} ON CONFLICT (id) DO UPDATE SET clock = excluded.clock,"
+    " beat_at = excluded.beat_at, expires_at = excluded.expires_at, beats = engines.beats + 1, retired = FALSE"
+)
+END_LEASE = "DELETE FROM engines WHERE id = ?"
+RETIRE_ENGINE = "UPDATE engines SET retired = TRUE WHERE id = ?"
+_OPEN = f"state IN ({', '.join(repr(state.value) for state in RunState if not state.is_final)})"
+FORGET_ENGINES = (
+    "DELETE FROM engines WHERE retired = ?"
+    f" AND NOT EXISTS (SELECT 1 FROM runs WHERE {_OPEN} AND runs.owner = engines.id)"
+)
+SELECT_HOLDINGS = (
+    f"SELECT held.owner, held.runs, {', '.join(f'engines.{c}' for c in ENGINE_COLUMNS)}"
+    f" FROM (SELECT owner, count(*) AS runs FROM runs WHERE {_OPEN} GROUP BY owner) AS held"
+    " LEFT JOIN engines ON engines.id = held.owner"
+)
+SELECT_HELD = f"{_select('runs', RUN_COLUMNS)} WHERE {_OPEN} AND owner = ? AND id > ? ORDER BY id LIMIT ?"
+SELECT_UNHELD = f"{_select('runs', RUN_COLUMNS)} WHERE {_OPEN} AND owner IS NULL AND id > ? ORDER BY id LIMIT ?"
+INSERT_MESSAGE = f"{_insert('inbox', INBOX_COLUMNS)} ON CONFLICT (id) DO NOTHING"
+ANSWER_MESSAGE = "UPDATE inbox SET done_at = ?, answer = ? WHERE id = ? AND done_at IS NULL"
+SELECT_MESSAGE = f"{_select('inbox', INBOX_COLUMNS)} WHERE id = ?"
+SELECT_ASKED = (
+    f"{_select('inbox', INBOX_COLUMNS, 'i')} JOIN runs ON runs.id = i.run_id"
+    " WHERE i.done_at IS NULL AND runs.owner = ? ORDER BY i.asked_at, i.id"
+)
+
 Row = TypeVar("Row")
 
 
-def writes(batches: Sequence[RunBatch]) -> list[Write]:
-    """Everything the batches write, grouped by table so that each statement is prepared once, in an order that holds:
-    a run is inserted before it is changed, and of several changes to one row the last stays.
+def writes(batches: Sequence[RunBatch], *, retired: Sequence[str] = (), answers: Sequence[Answer] = ()) -> list[Write]:
+    """Everything a commit writes but for a lease, grouped by table so that each statement is prepared once, in an order
+    that holds: a run is inserted before it is changed, of several changes to one row the last stays, and engines are
+    forgotten when what they held has another owner.
     """
     new = [batch.run for batch in batches if batch.new]
     old = [batch for batch in batches if not batch.new]
@@ -168,8 +201,30 @@ def writes(batches: Sequence[RunBatch]) -> list[Write]:
         Write(INSERT_EVENT, _encoded(event_values, (batch.events for batch in batches))),
         Write(UPSERT_TASK, _encoded(task_values, (batch.tasks for batch in batches))),
         Write(UPSERT_ATTEMPT, _encoded(attempt_values, (batch.attempts for batch in batches))),
+        Write(ANSWER_MESSAGE, [answer_values(answer) for answer in answers]),
+        Write(RETIRE_ENGINE, [(engine,) for engine in retired]),
+        Write(FORGET_ENGINES, [(True,)] if retired else []),
     )
     return [write for write in every if write.rows]
+
+
+def lease_write(lease: Lease, *, clock: str, now: int) -> Write:
+    """What a lease writes at `now`, microseconds of the clock named."""
+    if not lease.lasts:
+        return Write(END_LEASE, [(lease.engine,)])
+    return Write(RENEW_LEASE, [lease_values(lease, clock=clock, now=now)])
+
+
+def message_write(message: Message) -> Write:
+    """What asking writes, with what UTF-8 cannot hold replaced."""
+    return cleaned(Write(INSERT_MESSAGE, [message_values(message)]))
+
+
+def list_held(owner: str | None, *, after: str, limit: int) -> Query:
+    """Unfinished runs of an owner, or of nobody, by id."""
+    if owner is None:
+        return Query(SELECT_UNHELD, (after, limit))
+    return Query(SELECT_HELD, (owner, after, limit))
 
 
 def check_logs(batches: Sequence[RunBatch]) -> None:

@@ -144,6 +144,40 @@ class Event(StoreTable, table=True):
     data: str = Field(sa_type=Text)
 
 
+class Engine(StoreTable, table=True):
+    """Leases of the engines that hold something.
+
+    `beat_at` and `expires_at` are microseconds of the clock that `clock` names: of a store in a file the time since this
+    machine's boot, which no one sets; of a server its own time. What was written by another clock has run out.
+    """
+
+    __tablename__ = "engines"
+
+    id: str = Field(sa_type=Text, primary_key=True)
+    started_at: int = Field(sa_type=BigInteger)
+    clock: str = Field(sa_type=Text)
+    beat_at: int = Field(sa_type=BigInteger)
+    expires_at: int = Field(sa_type=BigInteger)
+    beats: int = Field(sa_type=BigInteger)
+    retired: bool
+
+
+class Inbox(StoreTable, table=True):
+    """What was asked of runs that engines hold, and how they answered."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (Index("ix_inbox_open", "done_at", "asked_at", "id"), Index("ix_inbox_run", "run_id"))
+
+    id: str = Field(sa_type=Text, primary_key=True)
+    run_id: str = Field(sa_type=Text)
+    command: str = Field(sa_type=Text)
+    data: str = Field(sa_type=Text)
+    asked_by: str = Field(sa_type=Text)
+    asked_at: int = Field(sa_type=BigInteger)
+    done_at: int | None = Field(sa_type=BigInteger)
+    answer: str | None = Field(sa_type=Text)
+
+
 def sqlite_statements() -> tuple[str, ...]:
     """The statements that make an empty schema in SQLite: tables and indexes by name."""
     return tuple(text for table in METADATA.sorted_tables for text in _of_table(table))

@@ -7,24 +7,34 @@ from collections.abc import Callable, Sequence
 from engine.errors import StoreConflict, StoreError
 from engine.store import statements
 from engine.store.codec import Record
-from engine.store.rows import RunBatch
+from engine.store.rows import Answer, RunBatch
 from engine.store.statements import Write
 
 
-def commit_with(write: Callable[[Sequence[RunBatch], Sequence[Write]], None], batches: Sequence[RunBatch]) -> None:
-    """Have `write` write all batches in one transaction, with what UTF-8 cannot hold replaced.
+def commit_with(
+    write: Callable[[Sequence[RunBatch], Sequence[Write]], None],
+    batches: Sequence[RunBatch],
+    *,
+    lease: Write | None = None,
+    retired: Sequence[str] = (),
+    answers: Sequence[Answer] = (),
+) -> None:
+    """Have `write` write everything in one transaction, with what UTF-8 cannot hold replaced.
 
     Raises:
         StoreError: a value cannot be stored; and whatever `write` raises.
     """
-    if not batches:
-        return
     statements.check_logs(batches)
     try:
+        writes = statements.writes(batches, retired=retired, answers=answers)
+        if lease is not None:
+            writes.append(lease)
+        if not writes:
+            return
         try:
-            write(batches, statements.writes(batches))
+            write(batches, writes)
         except UnicodeEncodeError:
-            write(batches, [statements.cleaned(each) for each in statements.writes(batches)])
+            write(batches, [statements.cleaned(each) for each in writes])
     except (OverflowError, RecursionError, ValueError) as error:
         runs = ", ".join(f"`{batch.run.id}`" for batch in _first_of_each_run(batches)[:3])
         raise StoreError(f"a value of run {runs} is too large or nested too deeply to be stored") from error

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from engine.errors import BadCursor, StoreConflict, StoreError, StoreUnavailable
 from engine.store.port import Store
-from engine.store.rows import RunFilter, RunRow, SpecRow
+from engine.store.rows import Answer, EngineRow, Message, RunFilter, RunRow, SpecRow
 
 from . import samples
-from .samples import NOW, attempt, continuing, event, inserting, run, task
+from .samples import NOW, attempt, continuing, event, inserting, lease, run, task
 
 ALL = RunFilter(top_level_only=False)
 
@@ -82,6 +82,120 @@ class StoreConformance:
         taken = replace(row, token=2, owner="other")
         store.commit([continuing(taken, events=0, expected_token=1)])
         assert store.run("r1") == taken
+
+    # --- leases -----------------------------------------------------------------------------------------------------
+
+    def test_a_lease_is_taken_with_the_first_run_and_holds_it(self, store: Store) -> None:
+        store.commit([inserting(run("r1", owner="a")), inserting(run("r2", owner="a"))], lease=lease("a"))
+        (holding,) = store.holdings()
+        assert (holding.owner, holding.runs) == ("a", 2)
+        assert holding.engine is not None
+        assert replace(holding.engine, lapsed=timedelta()) == EngineRow("a", NOW, 1, False, timedelta())
+        assert timedelta(seconds=-15) <= holding.engine.lapsed < timedelta()
+
+    def test_a_beat_renews_a_lease_that_has_run_out(self, store: Store) -> None:
+        store.commit([inserting(run("r1", owner="a"))], lease=lease("a", lasts=timedelta(microseconds=1)))
+        (before,) = store.holdings()
+        store.commit([], lease=lease("a"))
+        (after,) = store.holdings()
+        assert before.engine is not None
+        assert after.engine is not None
+        assert before.engine.lapsed >= timedelta() > after.engine.lapsed
+        assert (before.engine.beats, after.engine.beats) == (1, 2)
+
+    def test_a_lease_that_is_given_back_is_gone(self, store: Store) -> None:
+        row = run("r1", owner="a")
+        store.commit([inserting(row)], lease=lease("a"))
+        store.commit([continuing(replace(row, state="failed", owner=None))], lease=lease("a", lasts=timedelta()))
+        assert store.holdings() == ()
+
+    def test_holdings_are_of_unfinished_runs_and_of_nobody_too(self, store: Store) -> None:
+        rows = [
+            run("r1", state="queued"),
+            run("r2", state="scheduled", owner="a"),
+            run("r3", state="failed", owner="a"),
+            run("r4", state="succeeded"),
+            run("r5", state="cancelled"),
+        ]
+        store.commit([inserting(row) for row in rows])
+        assert {(each.owner, each.runs, each.engine) for each in store.holdings()} == {(None, 1, None), ("a", 1, None)}
+
+    def test_a_retired_engine_is_known_while_it_holds_something(self, store: Store) -> None:
+        first, second = run("r1", owner="a", token=1), run("r2", owner="a", token=1)
+        store.commit([inserting(first), inserting(second)], lease=lease("a"))
+        taken = replace(first, owner="b", token=2)
+        store.commit([continuing(taken, expected_token=1)], lease=lease("b"), retired=["a"])
+        retired = {each.owner: each.engine and each.engine.retired for each in store.holdings()}
+        assert retired == {"a": True, "b": False}
+        taken = replace(second, owner="b", token=2)
+        store.commit([continuing(taken, expected_token=1)], retired=["a"])
+        store.commit([inserting(run("r3", owner="a"))])
+        assert {each.owner: each.engine is None for each in store.holdings()} == {"a": True, "b": False}
+
+    def test_an_engine_that_was_retired_wrongly_comes_back_with_its_next_beat(self, store: Store) -> None:
+        store.commit([inserting(run("r1", owner="a"))], lease=lease("a"))
+        store.commit([], retired=["a"])
+        store.commit([], lease=lease("a"))
+        (holding,) = store.holdings()
+        assert holding.engine is not None
+        assert not holding.engine.retired
+
+    def test_of_a_commit_that_conflicts_no_lease_stays(self, store: Store) -> None:
+        row = run("r1", token=1, owner="a")
+        store.commit([inserting(row)])
+        with pytest.raises(StoreConflict):
+            store.commit([continuing(row, expected_token=7)], lease=lease("a"))
+        (holding,) = store.holdings()
+        assert holding.engine is None
+
+    def test_what_is_held_is_listed_by_id_page_after_page(self, store: Store) -> None:
+        rows = [run(f"r{n}", created=-n, owner="a", parent_run="r1" if n == 3 else None) for n in range(1, 5)]
+        store.commit([inserting(row) for row in (*rows, run("r5"), run("r6", state="failed", owner="a"))])
+        assert store.held("a", limit=10) == tuple(rows)
+        assert store.held("a", limit=2) == tuple(rows[:2])
+        assert store.held("a", after="r2", limit=2) == tuple(rows[2:])
+        assert [row.id for row in store.held(None, limit=10)] == ["r5"]
+        assert store.held("b", limit=10) == ()
+
+    # --- inbox ------------------------------------------------------------------------------------------------------
+
+    def test_a_message_is_for_whoever_holds_its_run_until_it_is_answered(self, store: Store) -> None:
+        store.commit([inserting(run("r1", owner="a")), inserting(run("r2", owner="b"))])
+        message = Message("m1", "r1", "cancel", {"force": True}, "me", NOW)
+        store.ask(message)
+        store.ask(Message("m2", "r2", "cancel", {}, "me", NOW))
+        assert store.asked("a") == (message,)
+        assert store.message("m1") == message
+        store.commit([], answers=[Answer("m1", NOW, {"done": True})])
+        assert store.asked("a") == ()
+        assert store.message("m1") == replace(message, done_at=NOW, answer={"done": True})
+
+    def test_messages_come_in_the_order_in_which_they_were_asked(self, store: Store) -> None:
+        store.commit([inserting(run("r1", owner="a"))])
+        messages = [Message(f"m{n}", "r1", "cancel", {}, "me", NOW - timedelta(seconds=n)) for n in range(3)]
+        for message in messages:
+            store.ask(message)
+        assert store.asked("a") == tuple(reversed(messages))
+
+    def test_asking_and_answering_twice_is_once(self, store: Store) -> None:
+        store.commit([inserting(run("r1", owner="a"))])
+        store.ask(Message("m1", "r1", "cancel", {}, "me", NOW))
+        store.ask(Message("m1", "r1", "cancel", {"force": True}, "other", NOW))
+        store.commit([], answers=[Answer("m1", NOW, {"first": True})])
+        store.commit([], answers=[Answer("m1", NOW + timedelta(days=1), {"first": False})])
+        expected = Message("m1", "r1", "cancel", {}, "me", NOW, done_at=NOW, answer={"first": True})
+        assert store.message("m1") == expected
+        assert store.message("m2") is None
+
+    def test_an_answer_is_written_with_what_it_is_about_or_not_at_all(self, store: Store) -> None:
+        row = run("r1", owner="a", token=1)
+        store.commit([inserting(row)])
+        store.ask(Message("m1", "r1", "cancel", {}, "me", NOW))
+        with pytest.raises(StoreConflict):
+            store.commit([continuing(row, expected_token=7)], answers=[Answer("m1", NOW)])
+        message = store.message("m1")
+        assert message is not None
+        assert message.done_at is None
 
     # --- conflicts --------------------------------------------------------------------------------------------------
 

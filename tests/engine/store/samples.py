@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.outcomes import Json
-from engine.store.rows import AttemptRow, EventRow, RunBatch, RunRow, SpecRow, TaskRow
+from engine.store.rows import AttemptRow, EventRow, Lease, RunBatch, RunRow, SpecRow, TaskRow
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 891_011, tzinfo=UTC)
 
@@ -27,6 +27,10 @@ def run(run_id: str, *, seq: int = 1, created: float = 0, state: str = "running"
         seq=seq,
     )
     return replace(row, **fields)  # type: ignore[arg-type]
+
+
+def lease(engine: str, *, lasts: timedelta = timedelta(seconds=15)) -> Lease:
+    return Lease(engine, NOW, lasts)
 
 
 def event(run_id: str, seq: int, data: Mapping[str, Json] | None = None) -> EventRow:

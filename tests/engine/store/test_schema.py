@@ -75,6 +75,7 @@ def test_a_new_store_has_the_tables_and_columns_of_the_metadata() -> None:
         ("tasks", statements.TASK_COLUMNS, rows.TaskRow),
         ("attempts", statements.ATTEMPT_COLUMNS, rows.AttemptRow),
         ("events", statements.EVENT_COLUMNS, rows.EventRow),
+        ("inbox", statements.INBOX_COLUMNS, rows.Message),
     ],
 )
 def test_the_statements_name_the_columns_of_tables_and_rows(table: str, columns: tuple[str, ...], row: type) -> None:
@@ -83,11 +84,16 @@ def test_the_statements_name_the_columns_of_tables_and_rows(table: str, columns:
     assert [column for column in columns if column != "reversed_id"] == fields
 
 
+def test_the_statements_name_the_columns_of_engines() -> None:
+    assert statements.ENGINE_COLUMNS == tuple(tables.METADATA.tables["engines"].columns.keys())
+
+
 def test_no_statement_but_for_parameters_holds_a_question_mark() -> None:
     texts = [value for name, value in vars(statements).items() if name.isupper() and isinstance(value, str)]
     assert len(texts) > 10
     for text in texts:
-        assert not re.search(r"'[^']*\?|%", text)
+        assert not any("?" in literal for literal in re.findall(r"'[^']*'", text))
+        assert "%" not in text
 
 
 def test_using_a_store_imports_neither_alembic_nor_sqlalchemy(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ STAMP = "20260304T050607Z"
 MIGRATION = """
 from alembic import op
 import sqlalchemy as sa
-revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "0003", "0002", None, None
 
 def upgrade():
     op.add_column("runs", sa.Column("note", sa.Text(), nullable=True))
@@ -58,7 +58,7 @@ def further(tmp_path: Path, end: str = "") -> Path:
     """A folder with one more migration than we have."""
     folder = tmp_path / "100% more"
     folder.mkdir()
-    (folder / "v0002_notes.py").write_text(MIGRATION.format(end=end))
+    (folder / "v0003_notes.py").write_text(MIGRATION.format(end=end))
     return folder
 
 
@@ -105,10 +105,10 @@ def test_a_migration_keeps_the_rows_there_are(tmp_path: Path) -> None:
     path = tmp_path / "flow.db"
     with closing(SqliteStore.open(path)) as store:
         store.commit([inserting(run("r1"))])
-        backup = upgrade_store(path, version=1, now=NOW, further=(further(tmp_path),))
+        backup = upgrade_store(path, version=2, now=NOW, further=(further(tmp_path),))
     assert ask(path, "SELECT id, note FROM runs") == [("r1", "from etl")]
-    assert ask(path, "SELECT version_num FROM schema_version") == [("0002",)]
-    assert ask(path, "PRAGMA user_version") == [(2,)]
+    assert ask(path, "SELECT version_num FROM schema_version") == [("0003",)]
+    assert ask(path, "PRAGMA user_version") == [(3,)]
     assert ask(backup, "SELECT id FROM runs") == [("r1",)]  # it was in the log only
 
 

@@ -1,0 +1,139 @@
+"""Connections to a server: the one that writes, short ones that read, and how long each waits for an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
+
+from engine.errors import StoreError, StoreUnavailable
+from engine.store.address import ServerAddress
+from engine.store.postgres import faults
+from engine.store.postgres.texts import adapt
+from engine.store.readers import ReaderPool
+
+if TYPE_CHECKING:
+    from psycopg.abc import ConnParam
+
+CONNECT_S = 5
+"""How long making a connection may take, unless the URL says otherwise."""
+
+ANSWER_S = 20.0
+"""How long a statement may take. A server that was stopped, or a network that swallows packets, says nothing at all."""
+
+OLDEST = 130_000
+"""The oldest server, as libpq counts: 13, which has all that the statements use."""
+
+_INTERVAL_S = 0.1
+"""How often the driver looks for a signal while it waits."""
+
+_SESSION = {
+    "client_encoding": "UTF8",
+    "idle_in_transaction_session_timeout": "15s",  # a stopped process keeps its locks no longer
+    "lock_timeout": "15s",
+    "statement_timeout": "0",
+    "standard_conforming_strings": "on",
+}
+_READING = {"default_transaction_read_only": "on"}
+
+T = TypeVar("T")
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+class BoundedConnection(psycopg.Connection[tuple[object, ...]]):
+    """A connection that is given up when an answer takes longer than `ANSWER_S`."""
+
+    def wait(self, gen: PQGen[T], interval: float = _INTERVAL_S, timeout: float | None = None) -> T:
+        """Wait for an answer; every call that sends something comes here."""
+        try:
+            return super().wait(gen, interval, ANSWER_S if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None:  # not the server's word, but none at all: nobody knows what it is about to say
+                self.close()
+            raise
+
+
+def connect_writer(address: ServerAddress) -> Connection:
+    """The connection that writes: commits are durable when they return, as far as the server's own settings go."""
+    connection = _connect(address, _SESSION)
+    with faults.translating(str(address)):
+        connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', FALSE) WHERE current_setting('synchronous_commit') = 'off'"
+        )
+        connection.autocommit = False
+    return connection
+
+
+def connect_reader(address: ServerAddress) -> Connection:
+    """A connection that can read and do nothing else."""
+    return _connect(address, _SESSION | _READING)
+
+
+class ServerReaders(ReaderPool[Connection]):
+    """Reading connections to a server, a few of which are kept."""
+
+    def __init__(self, address: ServerAddress) -> None:
+        super().__init__()
+        self._address = address
+
+    def _connect(self) -> Connection:
+        return connect_reader(self._address)
+
+    def _refuse(self) -> Exception:
+        return StoreUnavailable(f"the store `{self._address}` is closed")
+
+
+def _connect(address: ServerAddress, session: dict[str, str]) -> Connection:
+    name = str(address)
+    try:
+        connection = BoundedConnection.connect(address.url, autocommit=True, **_defaults(address.url))
+    except psycopg.ProgrammingError as error:
+        raise faults.unreadable_url() from error
+    except psycopg.Error as error:
+        raise faults.refused(error, name) from error
+    try:
+        check_server(connection.info.server_version, _encoding(connection), name=name)
+        adapt(connection.adapters)
+        with faults.translating(name):
+            calls = ", ".join("set_config(%s, %s, FALSE)" for _ in session)
+            values = [text for pair in session.items() for text in pair]
+            connection.execute(f"SELECT {calls}", values)  # type: ignore[arg-type] # noqa: S608 -- marks only
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def check_server(version: int, encoding: str, *, name: str) -> None:
+    """Raise `StoreError` for a server that is too old, or a database whose text is not UTF-8."""
+    if version < OLDEST:
+        raise StoreError(
+            f"the server of `{name}` is PostgreSQL {version // 10_000}, and a store needs {OLDEST // 10_000}",
+            hint="use a later server, or a store in a file",
+        )
+    if encoding != "UTF8":
+        raise StoreError(
+            f"the database `{name}` keeps text as {encoding}, and a store needs UTF8",
+            hint="make another with `createdb --encoding=UTF8 --template=template0`",
+        )
+
+
+def _encoding(connection: Connection) -> str:
+    return connection.info.parameter_status("server_encoding") or ""
+
+
+def _defaults(url: str) -> dict[str, ConnParam]:
+    """What holds where the URL does not say otherwise."""
+    given = conninfo_to_dict(url)
+    wanted: dict[str, ConnParam] = {
+        "fallback_application_name": "flowctl",
+        "connect_timeout": CONNECT_S,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+        "client_encoding": "UTF8",
+    }
+    return {key: value for key, value in wanted.items() if key not in given}
