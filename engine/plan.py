@@ -14,15 +14,17 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, field
 
-from engine.outcomes import Json
 from specs.expressions.nodes import Expression
 from specs.expressions.values import CompiledValue, MapValue
+
+PRIORITIES = {"critical": 0, "high": 1, "normal": 2, "low": 3, "background": 9}
+"""The classes of priority and their numbers, the most urgent first."""
 
 NOTHING = MapValue(())
 """A map without entries."""
 
 
-class Parameter(Struct, frozen=True):
+class Parameter(Struct, frozen=True, array_like=True):
     """A parameter of a flow (`LANGUAGE.md` 3). `default` and `choices` are plain JSON; `items` is the type of a list's
     elements. Without `required`, a value that is not given is `default`."""
 
@@ -40,7 +42,7 @@ class Parameter(Struct, frozen=True):
     description: str | None = None
 
 
-class Output(Struct, frozen=True):
+class Output(Struct, frozen=True, array_like=True):
     """A declared output of a task. `source` is where its value comes from."""
 
     type: str = "string"
@@ -61,7 +63,7 @@ class EdgeKind(StrEnum):
     ARM = "arm"
 
 
-class Edge(Struct, frozen=True):
+class Edge(Struct, frozen=True, array_like=True):
     """`kind` asked of `upstream`. `timeout` runs from the moment all other edges of the task are met."""
 
     kind: EdgeKind
@@ -73,7 +75,11 @@ class Edge(Struct, frozen=True):
 # --- actions ------------------------------------------------------------------------------------------------------------
 
 
-class RunAction(Struct, frozen=True):
+class _Tagged(Struct, frozen=True, array_like=True, tag=True, tag_field="kind"):
+    """One of several kinds: written down (`engine/plan_codec.py`), it begins with the name of its class."""
+
+
+class RunAction(_Tagged, frozen=True):
     """A literal script for a shell."""
 
     script: str
@@ -81,21 +87,21 @@ class RunAction(Struct, frozen=True):
     success_codes: frozenset[int]
 
 
-class ExecAction(Struct, frozen=True):
+class ExecAction(_Tagged, frozen=True):
     """An argv; each element is one argument, one that is a single expression yielding a list adds each item."""
 
     arguments: tuple[CompiledValue, ...]
     success_codes: frozenset[int]
 
 
-class CallAction(Struct, frozen=True):
+class CallAction(_Tagged, frozen=True):
     """A Python callable with its keyword arguments."""
 
     target: str
     arguments: CompiledValue
 
 
-class UseAction(Struct, frozen=True):
+class UseAction(_Tagged, frozen=True):
     """An action of a connector. `type` is the connector's type, `config` its configured fields."""
 
     type: str
@@ -104,47 +110,47 @@ class UseAction(Struct, frozen=True):
     arguments: CompiledValue
 
 
-class FlowAction(Struct, frozen=True):
+class FlowAction(_Tagged, frozen=True):
     """Another flow as a child run; `flow` is the key of `Plan.children`."""
 
     flow: str
     arguments: CompiledValue
 
 
-class Arm(Struct, frozen=True):
+class Arm(Struct, frozen=True, array_like=True):
     """One arm of a branch: its condition (`None` for `else`) and the tasks it takes."""
 
     condition: Expression | None
     tasks: tuple[str, ...]
 
 
-class BranchAction(Struct, frozen=True):
+class BranchAction(_Tagged, frozen=True):
     """First true arm wins."""
 
     arms: tuple[Arm, ...]
 
 
-class SwitchAction(Struct, frozen=True):
+class SwitchAction(_Tagged, frozen=True):
     """Typed equality; `default` is `None` when no match is a failure."""
 
     value: Expression
-    cases: tuple[tuple[str | int | float | bool, tuple[str, ...]], ...]
+    cases: tuple[tuple[Any, tuple[str, ...]], ...]
     default: tuple[str, ...] | None
 
 
-class SetAction(Struct, frozen=True):
+class SetAction(_Tagged, frozen=True):
     """Values, no process."""
 
     values: CompiledValue
 
 
-class FailAction(Struct, frozen=True):
+class FailAction(_Tagged, frozen=True):
     """Fails with a message."""
 
     message: CompiledValue
 
 
-class WaitAction(Struct, frozen=True):
+class WaitAction(_Tagged, frozen=True):
     """Waits for a duration or until an instant; exactly one is set."""
 
     duration: CompiledValue | None
@@ -171,12 +177,12 @@ ATTEMPT_ACTIONS = (RunAction, ExecAction, CallAction, UseAction)
 # --- what surrounds an action -------------------------------------------------------------------------------------------
 
 
-class FanOut(Struct, frozen=True):
+class FanOut(Struct, frozen=True, array_like=True):
     """One of three forms: `literal` items known when the flow was compiled (of a list, or of a matrix multiplied out),
     `items` still to be evaluated, or the `axes` of a matrix, multiplied in key order when the task starts."""
 
     items: Expression | CompiledValue | None
-    literal: tuple[Json, ...] | None
+    literal: tuple[Any, ...] | None
     axes: tuple[tuple[str, Expression | CompiledValue], ...]
     exclude: tuple[CompiledValue, ...]
     include: tuple[CompiledValue, ...]
@@ -191,7 +197,7 @@ class FanOut(Struct, frozen=True):
     on_empty: Literal["succeed", "skip", "fail"]
 
 
-class RateLimit(Struct, frozen=True):
+class RateLimit(Struct, frozen=True, array_like=True):
     """The ladder for attempts refused for their rate; `match` is empty where only a connector can tell."""
 
     attempts: int
@@ -199,7 +205,7 @@ class RateLimit(Struct, frozen=True):
     match: tuple[str, ...]
 
 
-class RetryPolicy(Struct, frozen=True):
+class RetryPolicy(Struct, frozen=True, array_like=True):
     """A retry with its preset filled in (`LANGUAGE.md` 8). `delays`, when not empty, replace delay and backoff.
 
     `jitter` is `full`, `equal`, `none` or a share between 0 and 1.
@@ -218,7 +224,7 @@ class RetryPolicy(Struct, frozen=True):
     retry_after: Literal["obey", "pool", "ignore"] = "obey"
 
 
-class RetryUpstream(Struct, frozen=True):
+class RetryUpstream(Struct, frozen=True, array_like=True):
     """A request that ancestors run again; `members` is the whole reset set, the asking task included, in file order."""
 
     tasks: tuple[str, ...]
@@ -228,7 +234,7 @@ class RetryUpstream(Struct, frozen=True):
     members: tuple[str, ...]
 
 
-class Repeat(Struct, frozen=True):
+class Repeat(Struct, frozen=True, array_like=True):
     """Run again while `until` is false, at most `max` times in all."""
 
     until: Expression
@@ -236,7 +242,7 @@ class Repeat(Struct, frozen=True):
     max: int
 
 
-class Probe(Struct, frozen=True):
+class Probe(Struct, frozen=True, array_like=True):
     """How a service shows that it is ready; exactly one of the kinds is set."""
 
     kind: Literal["tcp", "http", "exec", "log", "file"]
@@ -245,7 +251,7 @@ class Probe(Struct, frozen=True):
     timeout: timedelta
 
 
-class PlanTask(Struct, frozen=True):
+class PlanTask(Struct, frozen=True, array_like=True):
     """A task, compiled. `priority` is its class number after inheritance from its descendants: 0 is most urgent."""
 
     id: str
@@ -281,7 +287,7 @@ class PlanTask(Struct, frozen=True):
         return type(self.action).__name__.removesuffix("Action").lower()
 
 
-class Plan(Struct, frozen=True):
+class Plan(Struct, frozen=True, array_like=True):
     """A flow, compiled.
 
     Attributes:
@@ -330,7 +336,7 @@ class Plan(Struct, frozen=True):
     cleanup: timedelta = timedelta(minutes=10)
     output_bytes: int = 1 << 20
     priority: int = 2
-    labels: Mapping[str, Json] = field(default_factory=dict)
+    labels: Mapping[str, Any] = field(default_factory=dict)
     description: str | None = None
 
     @property

@@ -22,8 +22,8 @@ def parameter(spec: ParamSpec) -> Parameter:
         required=spec.required,
         default=plain(spec.default),
         choices=None if spec.choices is None else tuple(plain(choice) for choice in spec.choices),
-        min=spec.min,
-        max=spec.max,
+        min=None if spec.min is None else _number(spec.min),
+        max=None if spec.max is None else _number(spec.max),
         min_length=spec.min_length,
         max_length=spec.max_length,
         pattern=spec.pattern,
@@ -38,3 +38,7 @@ def outputs(specs: Mapping[str, OutputSpec]) -> dict[str, Output]:
         name: Output(spec.type, spec.items, spec.optional, spec.sensitive, spec.source, spec.description)
         for name, spec in specs.items()
     }
+
+
+def _number(value: float) -> int | float:
+    return int(value) if isinstance(value, int) else float(value)

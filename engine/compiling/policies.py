@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.plan import RateLimit, RetryPolicy
+from engine.plan import PRIORITIES, RateLimit, RetryPolicy
 from specs.model.parts import RateLimitSpec, RetrySpec
 from specs.model.task import TaskSpec
 
@@ -19,7 +19,6 @@ DEFAULT_OUTPUT_BYTES = 1 << 20
 TIMED_ACTIONS = ("run", "exec", "call", "use")
 """The actions whose attempts end after `DEFAULT_TIMEOUT` unless told otherwise."""
 
-PRIORITIES = {"critical": 0, "high": 1, "normal": 2, "low": 3, "background": 9}
 RATE_LIMIT_DELAYS = tuple(timedelta(seconds=s) for s in (60, 120, 300, 600, 1800))
 RATE_LIMIT_PATTERNS = ("429 Too Many Requests", "rate limit", "quota exceeded", "throttled")
 

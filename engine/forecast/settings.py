@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Literal
 
-from engine.compiling.policies import DEFAULT_GRACE, DEFAULT_TIMEOUT, PRIORITIES
+from engine.compiling.policies import DEFAULT_GRACE, DEFAULT_TIMEOUT
 from engine.drawing.captions import TIMES
 from engine.drawing.labels import clean
 from engine.forecast.model import Setting
-from engine.plan import ATTEMPT_ACTIONS, FanOut, Plan, PlanTask, RetryPolicy, RunAction
+from engine.plan import ATTEMPT_ACTIONS, PRIORITIES, FanOut, Plan, PlanTask, RetryPolicy, RunAction
 from specs.quantities import format_duration
 
 CLASSES = {number: name for name, number in PRIORITIES.items()}

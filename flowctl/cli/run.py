@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.compiling.policies import PRIORITIES
 from engine.outcomes import Json
+from engine.plan import PRIORITIES
 from engine.states import RunState
 from flowctl.cli.exits import Exit
 from flowctl.cli.frame import Frame

@@ -1,6 +1,7 @@
 """The tree of an expression: frozen nodes, each with the half-open range of code points it was written in.
 
 Our own types, so that what is checked, cached and evaluated is a closed set, whatever the parser may grow.
+Tagged, so that a union of them can be written down as arrays and read again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 
-class Literally(Struct, frozen=True):
+class Literally(Struct, frozen=True, array_like=True, tag=True):
     """A number, text, boolean or none; lists and maps of literals are `ListOf` and `MapOf`."""
 
     value: str | int | float | bool | None
@@ -18,7 +19,7 @@ class Literally(Struct, frozen=True):
     end: int
 
 
-class Name(Struct, frozen=True):
+class Name(Struct, frozen=True, array_like=True, tag=True):
     """A root name such as `params` or `item`."""
 
     name: str
@@ -26,7 +27,7 @@ class Name(Struct, frozen=True):
     end: int
 
 
-class Key(Struct, frozen=True):
+class Key(Struct, frozen=True, array_like=True, tag=True):
     """`of.key`, or `of['key']` with a literal text: a key look-up and nothing else. `key_start` is where the key stands."""
 
     of: Node
@@ -36,7 +37,7 @@ class Key(Struct, frozen=True):
     end: int
 
 
-class Index(Struct, frozen=True):
+class Index(Struct, frozen=True, array_like=True, tag=True):
     """`of[index]` with any other index."""
 
     of: Node
@@ -45,7 +46,7 @@ class Index(Struct, frozen=True):
     end: int
 
 
-class Unary(Struct, frozen=True):
+class Unary(Struct, frozen=True, array_like=True, tag=True):
     """`not x`, `-x`, `+x`."""
 
     operator: Literal["not", "-", "+"]
@@ -54,7 +55,7 @@ class Unary(Struct, frozen=True):
     end: int
 
 
-class Binary(Struct, frozen=True):
+class Binary(Struct, frozen=True, array_like=True, tag=True):
     """Arithmetic on numbers, and `~`, which joins texts."""
 
     operator: Literal["+", "-", "*", "/", "//", "%", "~"]
@@ -64,7 +65,7 @@ class Binary(Struct, frozen=True):
     end: int
 
 
-class Logic(Struct, frozen=True):
+class Logic(Struct, frozen=True, array_like=True, tag=True):
     """`and`, `or`: short-circuit, operands are booleans."""
 
     operator: Literal["and", "or"]
@@ -74,7 +75,7 @@ class Logic(Struct, frozen=True):
     end: int
 
 
-class Compare(Struct, frozen=True):
+class Compare(Struct, frozen=True, array_like=True, tag=True):
     """A chain `a < b <= c`; `operators` has one entry fewer than `operands`."""
 
     operands: tuple[Node, ...]
@@ -83,7 +84,7 @@ class Compare(Struct, frozen=True):
     end: int
 
 
-class Conditional(Struct, frozen=True):
+class Conditional(Struct, frozen=True, array_like=True, tag=True):
     """`then if condition else otherwise`; both arms are required."""
 
     condition: Node
@@ -93,7 +94,7 @@ class Conditional(Struct, frozen=True):
     end: int
 
 
-class Filter(Struct, frozen=True):
+class Filter(Struct, frozen=True, array_like=True, tag=True):
     """`of | name(arguments)`. `name_start` is where the filter's name stands."""
 
     of: Node
@@ -104,7 +105,7 @@ class Filter(Struct, frozen=True):
     end: int
 
 
-class Test(Struct, frozen=True):
+class Test(Struct, frozen=True, array_like=True, tag=True):
     """`of is name`, `of is not name`."""
 
     of: Node
@@ -115,7 +116,7 @@ class Test(Struct, frozen=True):
     end: int
 
 
-class ListOf(Struct, frozen=True):
+class ListOf(Struct, frozen=True, array_like=True, tag=True):
     """`[a, b]`."""
 
     elements: tuple[Node, ...]
@@ -123,7 +124,7 @@ class ListOf(Struct, frozen=True):
     end: int
 
 
-class MapOf(Struct, frozen=True):
+class MapOf(Struct, frozen=True, array_like=True, tag=True):
     """`{'a': x}`; keys are literal texts."""
 
     entries: tuple[tuple[str, Node], ...]
@@ -136,14 +137,14 @@ Node: TypeAlias = (
 )
 
 
-class Expression(Struct, frozen=True):
+class Expression(Struct, frozen=True, array_like=True, tag=True):
     """A parsed expression: its text as written and its tree. Offsets in the tree count from the start of `text`."""
 
     text: str
     root: Node
 
 
-class Template(Struct, frozen=True):
+class Template(Struct, frozen=True, array_like=True, tag=True):
     """A text with `${{ }}` in it: literal pieces and expressions in order, with the offset at which each expression
     starts in the text (of its first code point after `${{`)."""
 

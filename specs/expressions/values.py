@@ -12,7 +12,7 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 """What JSON can hold."""
 
 
-class Fixed(Struct, frozen=True):
+class Fixed(Struct, frozen=True, array_like=True, tag=True):
     """A value without any expression. `value` is plain JSON; `text` is its written form where a text is wanted
     (`1.10`, `0755`, `true`), `None` for lists, maps and null."""
 
@@ -20,13 +20,13 @@ class Fixed(Struct, frozen=True):
     text: str | None
 
 
-class ListValue(Struct, frozen=True):
+class ListValue(Struct, frozen=True, array_like=True, tag=True):
     """A list with at least one expression somewhere inside."""
 
     elements: tuple[CompiledValue, ...]
 
 
-class MapValue(Struct, frozen=True):
+class MapValue(Struct, frozen=True, array_like=True, tag=True):
     """A map; `entries` in the order written."""
 
     entries: tuple[tuple[str, CompiledValue], ...]
