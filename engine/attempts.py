@@ -29,20 +29,45 @@ class AttemptFiles(Struct, frozen=True):
 
     Attributes:
         work: the run's directory (`FLOW_RUN_DIR`), shared by all tasks of the run.
-        own: the attempt's own directory: script, spilled values, streams kept for outputs.
-        tmp: `FLOW_TMP`, emptied when the attempt has ended.
-        log: stdout and stderr as they came, secrets masked.
-        output, output_json, control, progress: the files behind `FLOW_OUTPUT` and its companions.
+        base: what the names of all files of this attempt begin with: a dot and what the file is follow it.
     """
 
-    work: Path
-    own: Path
-    tmp: Path
-    log: Path
-    output: Path
-    output_json: Path
-    control: Path
-    progress: Path
+    work: str
+    base: str
+
+    def own(self, what: str) -> str:
+        """A file of this attempt: script, spilled value, stream kept for an output."""
+        return f"{self.base}.{what}"
+
+    @property
+    def tmp(self) -> str:
+        """`FLOW_TMP`: a folder, removed when the attempt has ended."""
+        return f"{self.base}.tmp"
+
+    @property
+    def log(self) -> str:
+        """Stdout and stderr as they came, secrets masked."""
+        return f"{self.base}.log"
+
+    @property
+    def output(self) -> str:
+        """The file behind `FLOW_OUTPUT`."""
+        return f"{self.base}.output"
+
+    @property
+    def output_json(self) -> str:
+        """The file behind `FLOW_OUTPUT_JSON`."""
+        return f"{self.base}.output.json"
+
+    @property
+    def control(self) -> str:
+        """The file behind `FLOW_CONTROL`."""
+        return f"{self.base}.control"
+
+    @property
+    def progress(self) -> str:
+        """The file behind `FLOW_PROGRESS`."""
+        return f"{self.base}.progress"
 
 
 class ScriptWork(Struct, frozen=True):
@@ -92,7 +117,7 @@ class Launch(Struct, frozen=True):
     work: Work
     files: AttemptFiles
     env: Mapping[str, str]
-    workdir: Path
+    workdir: str
     outputs: Mapping[str, Output] = field(default_factory=dict)
     output_limit_bytes: int = 1 << 20
     grace: timedelta = timedelta(seconds=10)

@@ -7,7 +7,7 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 from msgspec import Struct
@@ -169,8 +169,8 @@ def _with_named_secrets(values: Mapping[str, Json], secrets: Mapping[str, str]) 
     return found
 
 
-def _workdir(spec: PlanTask, scope: Mapping[str, Any], work: Path) -> Path:
-    return work if spec.workdir is None else work / resolve_text(spec.workdir, scope)
+def _workdir(spec: PlanTask, scope: Mapping[str, Any], work: str) -> str:
+    return work if spec.workdir is None else str(PurePath(work) / resolve_text(spec.workdir, scope))
 
 
 # --- the environment ----------------------------------------------------------------------------------------------------
@@ -197,12 +197,12 @@ def _flow_variables(plan: Plan, run: Run, spec: PlanTask, key: AttemptKey, files
         "FLOW_TASK": key.task,
         "FLOW_ATTEMPT": str(key.attempt),
         "FLOW_ROUND": str(key.round),
-        "FLOW_RUN_DIR": str(own.work),
-        "FLOW_TMP": str(own.tmp),
-        "FLOW_OUTPUT": str(own.output),
-        "FLOW_OUTPUT_JSON": str(own.output_json),
-        "FLOW_CONTROL": str(own.control),
-        "FLOW_PROGRESS": str(own.progress),
+        "FLOW_RUN_DIR": own.work,
+        "FLOW_TMP": own.tmp,
+        "FLOW_OUTPUT": own.output,
+        "FLOW_OUTPUT_JSON": own.output_json,
+        "FLOW_CONTROL": own.control,
+        "FLOW_PROGRESS": own.progress,
         "FLOW_IDEMPOTENCY_KEY": _digest(run.id, key.task, str(key.item), str(key.round)),
         "TRACEPARENT": f"00-{_digest(run.id)}-{_digest(run.id, key.task, str(key))[:16]}-01",
     }

@@ -125,7 +125,7 @@ class Engine:
         there is no such run."""
         now = self._parts.clock.now()
         run_id = self._parts.ids.new(now)
-        directory = str(self._parts.around.files.work(run_id))
+        directory = self._parts.around.files.work(run_id)
         self._begin(submission, run_id, submitted(submission, at=now, directory=directory))
         try:
             self._commit()
@@ -324,7 +324,7 @@ class Engine:
             params=params,
             trigger=submission.trigger,
             env=submission.env,
-            directory=str(self._parts.around.files.work(run_id)),
+            directory=self._parts.around.files.work(run_id),
             priority=_class_of_child(parent, name, plan),
             parent_run=run.id,
             parent_task=name,
@@ -395,16 +395,16 @@ class Engine:
             self._make_folders(driven, launch)
         except OSError as problem:
             why = (problem.strerror or "unknown").lower()
-            failure = Failure("exit", f"cannot be started: no folder `{launch.files.own}` could be made: {why}")
+            failure = Failure("exit", f"cannot be started: no folder `{launch.files.tmp}` could be made: {why}")
             self._parts.waiter.post(AttemptEnded(key, Outcome(Ending.FAILED, failure)))
             return
         self._parts.runner.start(launch)
 
     def _make_folders(self, driven: _Driven, launch: Launch) -> None:
         if not driven.has_folder:
-            self._parts.around.files.make(launch.files.work)
+            self._parts.around.files.make_run(driven.run.id)
             driven.has_folder = True
-        self._parts.around.files.make(launch.files.tmp)
+        self._parts.around.files.make_attempt(launch.key, launch.files)
 
     def _stop(self, driven: _Driven, event: AttemptStopping) -> None:
         spec, task = driven.plan.tasks[event.task], driven.run.tasks[event.task]

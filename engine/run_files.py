@@ -1,14 +1,18 @@
-"""Where the files of runs are: one folder for a run, one below it for each attempt.
+"""Where the files of runs are: one folder for a run, in it one for what its tasks share and one for their attempts.
 
-    RUNS/RUN_ID/work/                      FLOW_RUN_DIR, shared by the tasks of the run
-    RUNS/RUN_ID/tasks/TASK/[ITEM/]R.A/     round R, attempt A: log, output files, tmp/
+    RUNS/RUN_ID/work/                           FLOW_RUN_DIR, shared by the tasks of the run
+    RUNS/RUN_ID/attempts/TASK.[ITEM.]R.A.log    round R, attempt A; likewise its other files, and its folder .tmp/
 
-Names of tasks are checked by the language and hold no separator; run ids are made here. Nothing a user typed becomes a
-path without having been looked up first.
+Names of tasks are checked by the language and hold neither a separator nor a digit at the beginning of a part; run ids are
+made here. Nothing a user typed becomes a path without having been looked up first. An attempt costs one `mkdir`, so the
+files of all attempts of a run lie side by side.
 """
+
+# ruff: noqa: PTH102, PTH103, PTH118 -- on the hot path paths are text
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from engine.attempts import AttemptFiles, AttemptKey
@@ -18,39 +22,38 @@ class RunFiles:
     """The files of all runs below one folder."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = str(root)
 
-    def make(self, folder: Path) -> None:
-        """Make a folder of a run, if it is not there."""
-        folder.mkdir(parents=True, exist_ok=True)
+    def make_run(self, run_id: str) -> None:
+        """Make the folders of a run, as far as they are not there."""
+        folder = self.run_folder(run_id)
+        os.makedirs(os.path.join(folder, "attempts"), exist_ok=True)
+        os.makedirs(os.path.join(folder, "work"), exist_ok=True)
 
-    def run_folder(self, run_id: str) -> Path:
+    def make_attempt(self, key: AttemptKey, files: AttemptFiles) -> None:
+        """Make the folder of an attempt, whose run has its folders; they are made again should somebody have removed them."""
+        try:
+            os.mkdir(files.tmp)
+        except FileExistsError:
+            return  # the attempt is taken up again
+        except FileNotFoundError:
+            self.make_run(key.run_id)
+            os.mkdir(files.tmp)
+
+    def run_folder(self, run_id: str) -> str:
         """Everything a run has written."""
-        return self.root / run_id
+        return f"{self.root}/{run_id}"
 
-    def work(self, run_id: str) -> Path:
+    def work(self, run_id: str) -> str:
         """The directory that tasks of the run share and start in."""
-        return self.root / run_id / "work"
+        return f"{self.run_folder(run_id)}/work"
 
     def attempt(self, key: AttemptKey) -> AttemptFiles:
         """Where the files of an attempt are, whether they exist or not."""
-        own = self.task_folder(key.run_id, key.task, key.item) / f"{key.round}.{key.attempt}"
-        return AttemptFiles(
-            work=self.work(key.run_id),
-            own=own,
-            tmp=own / "tmp",
-            log=own / "log",
-            output=own / "output",
-            output_json=own / "output.json",
-            control=own / "control",
-            progress=own / "progress",
-        )
+        folder = self.run_folder(key.run_id)
+        unit = key.task if key.item is None else f"{key.task}.{key.item}"
+        return AttemptFiles(f"{folder}/work", f"{folder}/attempts/{unit}.{key.round}.{key.attempt}")
 
-    def task_folder(self, run_id: str, task: str, item: int | None) -> Path:
-        """The attempts of a task, or of one item."""
-        folder = self.root / run_id / "tasks" / task
-        return folder if item is None else folder / str(item)
-
-    def artifacts(self, run_id: str) -> Path:
+    def artifacts(self, run_id: str) -> str:
         """What tasks of the run asked to keep."""
-        return self.root / run_id / "artifacts"
+        return f"{self.run_folder(run_id)}/artifacts"

@@ -76,7 +76,6 @@ class CallAttempt:
 
     def _start(self) -> None:
         launch = self._launch
-        os.makedirs(launch.files.own, exist_ok=True)  # noqa: PTH103 - on the hot path
         require_folder(launch.workdir)
         env = prepare_env(launch)
         require_fit(env)

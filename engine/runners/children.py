@@ -7,7 +7,6 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from signal import SIGKILL
 
 from msgspec import Struct
@@ -25,7 +24,7 @@ class Start(Struct, frozen=True):
     program: str
     argv: Sequence[str]
     env: Mapping[str, str]
-    workdir: Path | str
+    workdir: str
     stdout: int = subprocess.DEVNULL
     stderr: int = subprocess.DEVNULL
     pass_fds: tuple[int, ...] = ()

@@ -55,7 +55,7 @@ class ConnectorHosts:
             "action": work.action,
             "config": dict(work.config),
             "arguments": dict(work.arguments),
-            "run_dir": str(launch.files.work),
+            "run_dir": launch.files.work,
         }
         host.calls[number] = attempt
         host.channel.send({"id": number, "call": request})
@@ -196,7 +196,6 @@ class ConnectorAttempt:
         """A line for the attempt's log."""
         line = one_line(self._masker.mask_text(text), 2000) + "\n"
         try:
-            self._launch.files.log.parent.mkdir(parents=True, exist_ok=True)
             with open(self._launch.files.log, "ab") as stream:
                 stream.write(line.encode("utf-8", "replace"))
         except OSError as error:

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import stat
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -55,7 +54,7 @@ def signal_name(number: int) -> str:
         return str(number)
 
 
-def last_line(file: Path) -> str:
+def last_line(file: str) -> str:
     """The last line of a file that is not blank, fit to be shown; empty when there is none."""
     for line in reversed(re.split(r"[\r\n]+", read_tail(file, _TAIL_BYTES))):
         shown = one_line(line)
@@ -64,7 +63,7 @@ def last_line(file: Path) -> str:
     return ""
 
 
-def read_tail(file: Path, size_bytes: int) -> str:
+def read_tail(file: str, size_bytes: int) -> str:
     """The end of a file as text; bytes that are no UTF-8 are replaced. Empty when it cannot be read."""
     try:
         with open(file, "rb") as stream:
@@ -75,7 +74,7 @@ def read_tail(file: Path, size_bytes: int) -> str:
         return ""
 
 
-def read_regular(path: Path, size_bytes: int) -> bytes:
+def read_regular(path: str, size_bytes: int) -> bytes:
     """At most `size_bytes` from the head of a regular file; a pipe or a device a task put there is an `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as stream:

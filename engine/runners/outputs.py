@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from engine.attempts import Launch
 from engine.outcomes import Json
@@ -17,7 +16,7 @@ class BadOutput(Exception):
     """An output is missing, repeated, undeclared, of the wrong type or too large; `str()` names it."""
 
 
-def read_outputs(launch: Launch, *, exit_code: int, streams: Mapping[str, Path]) -> dict[str, Json]:
+def read_outputs(launch: Launch, *, exit_code: int, streams: Mapping[str, str]) -> dict[str, Json]:
     """The outputs of a process that succeeded, in the order of their declaration. Raises `BadOutput`."""
     found = _Found(launch.outputs)
     _from_lines(_read(launch.files.output, "FLOW_OUTPUT", launch.output_limit_bytes), found)
@@ -133,7 +132,7 @@ def _json(text: str, what: str) -> Json:
         raise BadOutput(f"{what} is {one_line(str(error))}") from None
 
 
-def _read(path: Path, what: str, limit_bytes: int, *, extra: int = 0) -> str | None:
+def _read(path: str, what: str, limit_bytes: int, *, extra: int = 0) -> str | None:
     try:
         data = read_regular(path, limit_bytes + extra + 1)
     except FileNotFoundError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -44,7 +44,7 @@ def prepare_command(launch: Launch) -> Command:
     env = prepare_env(launch)
     match launch.work:
         case ScriptWork(script=script, shell=shell):
-            path = write_private(launch.files.own / "script", script)
+            path = write_private(launch.files.own("script"), script)
             argv = (*_interpreter(shell, env, launch.workdir), path)
         case CommandWork(argv=argv):
             if not argv or not argv[0]:
@@ -54,10 +54,10 @@ def prepare_command(launch: Launch) -> Command:
     return Command(find_program(argv[0], env.get("PATH", os.defpath), launch.workdir), argv, env)
 
 
-def require_folder(workdir: Path) -> None:
+def require_folder(workdir: str) -> None:
     """Raise `CannotStart` unless `workdir` is a folder."""
     if not os.path.isdir(workdir):  # noqa: PTH112 - on the hot path, and false for a name with a zero byte
-        raise CannotStart(f"the folder `{_shown(str(workdir))}` does not exist")
+        raise CannotStart(f"the folder `{_shown(workdir)}` does not exist")
 
 
 def prepare_env(launch: Launch) -> dict[str, str]:
@@ -67,7 +67,7 @@ def prepare_env(launch: Launch) -> dict[str, str]:
     for name, value in launch.env.items():
         if len(value) * 4 > SPILL_BYTES and len(value.encode("utf-8", "surrogatepass")) > SPILL_BYTES:
             del env[name]
-            env[f"{name}_FILE"] = write_private(launch.files.own / f"{_SPILLED}{name}", value)
+            env[f"{name}_FILE"] = write_private(launch.files.own(f"{_SPILLED}{name}"), value)
     return env
 
 
@@ -75,7 +75,8 @@ def remove_spilled(files: AttemptFiles, env: Mapping[str, str]) -> None:
     """Remove the files that long values were given in: they may hold secrets."""
     for name, value in env.items():
         if len(value) * 4 > SPILL_BYTES:
-            (files.own / f"{_SPILLED}{name}").unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(files.own(f"{_SPILLED}{name}"))  # noqa: PTH108 - the path is text
 
 
 def marker_of(key: AttemptKey) -> str:
@@ -84,7 +85,7 @@ def marker_of(key: AttemptKey) -> str:
     return f"{key.run_id}.{key.task}.{item}.{key.round}.{key.attempt}"
 
 
-def find_program(name: str, path: str, workdir: Path) -> str:
+def find_program(name: str, path: str, workdir: str) -> str:
     """The file that `name` stands for on `path`, as a shell would find it. Raises `CannotStart` with 127 or 126."""
     found = None
     folders = [""] if "/" in name else path.split(":")
@@ -114,7 +115,7 @@ def require_fit(env: Mapping[str, str], argv: tuple[str, ...] = ()) -> None:
             raise CannotStart(f"`{_shown(name)}` is not an environment name")
 
 
-def explain_refusal(error: OSError | ValueError, command: Command, workdir: Path) -> CannotStart | None:
+def explain_refusal(error: OSError | ValueError, command: Command, workdir: str) -> CannotStart | None:
     """Why the system would not start `command`, when that is the flow's doing; `None` when it is the machine's."""
     if isinstance(error, OSError):
         return _explain_errno(error, command, workdir)
@@ -125,12 +126,12 @@ def explain_refusal(error: OSError | ValueError, command: Command, workdir: Path
     return None
 
 
-def write_private(path: Path, text: str) -> str:
+def write_private(path: str, text: str) -> str:
     """Write a file only its owner can read; its absolute name."""
     try:
         data = text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise CannotStart(f"`{path.name}` holds half of a character (a lone surrogate)") from None
+        raise CannotStart(f"`{path.rpartition('/')[2]}` holds half of a character (a lone surrogate)") from None
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "wb", buffering=0) as stream:
         rest = memoryview(data)
@@ -139,7 +140,7 @@ def write_private(path: Path, text: str) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - pathlib would look at the disk
 
 
-def _interpreter(shell: str | tuple[str, ...], env: Mapping[str, str], workdir: Path) -> tuple[str, ...]:
+def _interpreter(shell: str | tuple[str, ...], env: Mapping[str, str], workdir: str) -> tuple[str, ...]:
     """The argv before the script file. A PATH of the flow's own need not lead to a shell or to Python."""
     if isinstance(shell, tuple):
         return shell
@@ -152,7 +153,7 @@ def _interpreter(shell: str | tuple[str, ...], env: Mapping[str, str], workdir: 
     return argv
 
 
-def _is_found(name: str, path: str, workdir: Path) -> bool:
+def _is_found(name: str, path: str, workdir: str) -> bool:
     try:
         find_program(name, path, workdir)
     except CannotStart:
@@ -160,7 +161,7 @@ def _is_found(name: str, path: str, workdir: Path) -> bool:
     return True
 
 
-def _explain_errno(error: OSError, command: Command, workdir: Path) -> CannotStart | None:
+def _explain_errno(error: OSError, command: Command, workdir: str) -> CannotStart | None:
     shown = _shown(command.argv[0])
     match error.errno:
         case errno.E2BIG:
@@ -170,7 +171,7 @@ def _explain_errno(error: OSError, command: Command, workdir: Path) -> CannotSta
         case errno.ENOEXEC:
             return CannotStart(f"`{shown}` has no `#!` line and is no program for this machine", exit_code=126)
         case errno.ENOENT | errno.ENOTDIR if not os.path.isdir(workdir):  # noqa: PTH112
-            return CannotStart(f"the folder `{_shown(str(workdir))}` does not exist")
+            return CannotStart(f"the folder `{_shown(workdir)}` does not exist")
         case errno.ENOENT | errno.ENOTDIR | errno.ELOOP:
             return CannotStart(f"`{shown}` cannot be started: its interpreter does not exist", exit_code=127)
         case errno.EACCES | errno.EPERM | errno.ENAMETOOLONG | errno.EISDIR | errno.ETXTBSY:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -85,7 +84,6 @@ class ProcessAttempt:
 
     def _start(self) -> None:
         launch = self._launch
-        os.makedirs(launch.files.own, exist_ok=True)  # noqa: PTH103 - on the hot path
         command = prepare_command(launch)
         streams = Streams(self._kit.reactor, launch, self._masker)
         try:

@@ -1,10 +1,11 @@
 """The last steps of every attempt: mask, tidy up, report."""
 
+# ruff: noqa: PTH106, PTH108, PTH114 -- on the hot path paths are text
+
 from __future__ import annotations
 
 import os
 import threading
-from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -18,7 +19,7 @@ _LONGEST_MESSAGE = 1000
 
 
 class Reporter:
-    """Reports outcomes, after masking them and emptying the attempt's `tmp`."""
+    """Reports outcomes, after masking them and removing the attempt's `tmp`."""
 
     def __init__(self, reactor: Reactor) -> None:
         self._reactor = reactor
@@ -28,7 +29,7 @@ class Reporter:
         """Report that the attempt is over, once its temporary files are gone."""
         ended = AttemptEnded(launch.key, masked_outcome(outcome, masker))
         remove_spilled(launch.files, launch.env)
-        if not _holds_something(launch.files.tmp):
+        if _is_removed(launch.files.tmp):
             self._reactor.post(ended)
             return
         self._sweepers = {thread for thread in self._sweepers if thread.is_alive()}
@@ -43,8 +44,8 @@ class Reporter:
             thread.join()
         self._sweepers.clear()
 
-    def _sweep(self, folder: Path, ended: AttemptEnded) -> None:
-        problem = empty_folder(folder)
+    def _sweep(self, folder: str, ended: AttemptEnded) -> None:
+        problem = remove_folder(folder)
         if problem:
             notes = (*ended.outcome.notes, f"temporary files could not be removed: {problem}")
             ended = replace(ended, outcome=replace(ended.outcome, notes=notes))
@@ -77,14 +78,14 @@ def masked_outcome(outcome: Outcome, masker: Masker) -> Outcome:
     )
 
 
-def empty_folder(folder: Path) -> str | None:
-    """Remove everything in `folder`, following no link; the first problem as text, `None` when there was none."""
+def remove_folder(folder: str) -> str | None:
+    """Remove `folder` with everything in it, following no link; the first problem as text, `None` when there was none."""
     import shutil  # here, because it takes milliseconds that most runs never need
 
     problem: str | None = None
     try:
-        if folder.is_symlink():  # put there by the task: not ours to follow
-            folder.unlink()
+        if os.path.islink(folder):  # put there by the task: not ours to follow
+            os.unlink(folder)
             return None
         with os.scandir(folder) as entries:
             for entry in list(entries):
@@ -92,17 +93,21 @@ def empty_folder(folder: Path) -> str | None:
                     if entry.is_dir(follow_symlinks=False):
                         shutil.rmtree(entry.path)
                     else:
-                        os.unlink(entry.path)  # noqa: PTH108 - the entry has its path as text
+                        os.unlink(entry.path)
                 except OSError as error:
                     problem = problem or (error.strerror or str(error)).lower()
+        os.rmdir(folder)
     except OSError as error:
-        problem = (error.strerror or str(error)).lower()
+        problem = problem or (error.strerror or str(error)).lower()
     return problem
 
 
-def _holds_something(folder: Path) -> bool:
+def _is_removed(folder: str) -> bool:
+    """Remove a folder that is empty, or gone; whether nothing is left of it."""
     try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is not None
+        os.rmdir(folder)
+    except FileNotFoundError:
+        return True
     except OSError:
         return False
+    return True

@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -48,7 +47,7 @@ class Streams:
         self._own: set[int] = set()
         self.notes: list[str] = []
         wanted = {output.source for output in launch.outputs.values()}
-        self.kept: dict[str, Path] = {name: launch.files.own / name for name in ("stdout", "stderr") if name in wanted}
+        self.kept: dict[str, str] = {name: launch.files.own(name) for name in ("stdout", "stderr") if name in wanted}
         try:
             self._log = _open_log(launch.files.log)
             self.stdout, self.stderr = self._open_masked(masker) if self._masked else self._open_plain()
@@ -157,7 +156,7 @@ class Streams:
         self._reactor.unwatch(pump.source)
         os.close(pump.source)
 
-    def _copy_to_log(self, name: str, path: Path) -> None:
+    def _copy_to_log(self, name: str, path: str) -> None:
         limit = self._launch.output_limit_bytes
         try:
             with open(path, "rb") as stream:
@@ -184,11 +183,11 @@ class Streams:
             self.notes.append(note)
 
 
-def _open_log(path: Path) -> int:
+def _open_log(path: str) -> int:
     try:
         return os.open(path, _APPEND, 0o600)
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120 - the path is text
         return os.open(path, _APPEND, 0o600)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
+from engine.attempts import AttemptFiles, AttemptKey
 from engine.errors import FlowctlError
 from engine.ids import encode
 from engine.launching import Surroundings
@@ -137,21 +138,15 @@ class ImaginaryFiles(RunFiles):
         super().__init__(root)
         self._numbers: dict[str, str] = {}
 
-    def make(self, folder: Path) -> None:
+    def make_run(self, run_id: str) -> None:
         """Nothing: a simulation leaves no trace on the machine."""
 
-    def run_folder(self, run_id: str) -> Path:
+    def make_attempt(self, key: AttemptKey, files: AttemptFiles) -> None:
+        """Nothing either."""
+
+    def run_folder(self, run_id: str) -> str:
         """The folder a run would have."""
-        return self.root / self._numbers.setdefault(run_id, str(len(self._numbers) + 1))
-
-    def work(self, run_id: str) -> Path:
-        """The directory that tasks of the run would share."""
-        return self.run_folder(run_id) / "work"
-
-    def task_folder(self, run_id: str, task: str, item: int | None) -> Path:
-        """Where the attempts of a task, or of one item, would write."""
-        folder = self.run_folder(run_id) / "tasks" / task
-        return folder if item is None else folder / str(item)
+        return f"{self.root}/{self._numbers.setdefault(run_id, str(len(self._numbers) + 1))}"
 
 
 class GivenSecrets(Secrets):

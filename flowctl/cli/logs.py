@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -86,14 +87,14 @@ class _Printer:
 
     def open(self, key: AttemptKey) -> tuple[GrowingLog, LogWriter]:
         """A log and where it goes."""
-        log = GrowingLog(self._files.attempt(key).log, tail=self._tail)
+        log = GrowingLog(Path(self._files.attempt(key).log), tail=self._tail)
         if not (self._prefixed or self._safe or self._json):
             return log, RawWriter()
         return log, LineWriter(key, prefixed=self._prefixed, safe=self._safe, as_json=self._json)
 
     def is_written(self, key: AttemptKey) -> bool:
         """Whether there is a log at all; a `set` or a sub-flow writes none."""
-        return self._files.attempt(key).log.is_file()
+        return Path(self._files.attempt(key).log).is_file()
 
 
 def _print(frame: Frame, store: Store, run: RunRow, selection: Selection, printer: _Printer) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from engine.attempts import AttemptKey
@@ -40,5 +41,5 @@ def _show_failure(frame: Frame, workspace: Workspace, run_id: str, name: str, ta
     if not latest["attempts"]:
         return
     key = AttemptKey(run_id, name, item["index"] if item else None, task["round"], latest["attempts"])
-    for line in last_lines(workspace.run_files.attempt(key).log, most=TAIL_LINES):
+    for line in last_lines(Path(workspace.run_files.attempt(key).log), most=TAIL_LINES):
         frame.say(f"    {line}")

@@ -74,7 +74,7 @@ def show_command(
             frame.put(json.dumps(summary, ensure_ascii=False, separators=(",", ":")))
             return Exit.SUCCESS
         page = _Page(frame, SystemClock().now())
-        page.put_head(row, summary["run"], folder=str(workspace.run_files.run_folder(row.id)))
+        page.put_head(row, summary["run"], folder=workspace.run_files.run_folder(row.id))
         page.put_tasks(summary, every_item=task is not None)
         if task is not None:
             page.put_attempts(store.attempts(row.id, task=task))

@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from engine.attempts import AttemptEnded, AttemptKey, Launch
+from engine.attempts import AttemptEnded, AttemptFiles, AttemptKey, Launch
 from engine.compile import compile_flow
 from engine.events import TYPE_NAMES, Event, decode
 from engine.evolve import fold
@@ -70,8 +70,11 @@ def plan_of(text: str, **called: str) -> Plan:
 class NoFolders(RunFiles):
     """Files that are never made."""
 
-    def make(self, folder: Path) -> None:
+    def make_run(self, run_id: str) -> None:
         """Nothing is written."""
+
+    def make_attempt(self, key: AttemptKey, files: AttemptFiles) -> None:
+        """Nothing either."""
 
 
 class CountedIds:

@@ -125,7 +125,7 @@ def test_the_variables_of_an_attempt() -> None:
     second = launch_of(run.admit("a"), "a")
     assert isinstance(first, Launch)
     assert isinstance(second, Launch)
-    own = "/runs/run/tasks/a/1.2"
+    own = "/runs/run/attempts/a.1.2"
     expected = {
         "FLOW_RUN_ID": "run",
         "FLOW_NAME": "flow",
@@ -133,11 +133,11 @@ def test_the_variables_of_an_attempt() -> None:
         "FLOW_ATTEMPT": "2",
         "FLOW_ROUND": "1",
         "FLOW_RUN_DIR": "/runs/run/work",
-        "FLOW_TMP": f"{own}/tmp",
-        "FLOW_OUTPUT": f"{own}/output",
-        "FLOW_OUTPUT_JSON": f"{own}/output.json",
-        "FLOW_CONTROL": f"{own}/control",
-        "FLOW_PROGRESS": f"{own}/progress",
+        "FLOW_TMP": f"{own}.tmp",
+        "FLOW_OUTPUT": f"{own}.output",
+        "FLOW_OUTPUT_JSON": f"{own}.output.json",
+        "FLOW_CONTROL": f"{own}.control",
+        "FLOW_PROGRESS": f"{own}.progress",
         "FLOW_DEADLINE": (run.now + timedelta(hours=1)).isoformat(),
     }
     found = {name: value for name, value in second.env.items() if name in expected}
@@ -223,9 +223,9 @@ def test_an_address_keeps_values_out_of_its_path() -> None:
 
 
 def test_the_working_directory_starts_from_the_runs_own() -> None:
-    assert launch("tasks: {a: {run: x}}").workdir == Path("/runs/run/work")
-    assert launch('tasks: {a: {run: x, workdir: "${{ run.dir }}/src"}}').workdir == Path("/runs/run/work/src")
-    assert launch("tasks: {a: {run: x, workdir: src}}").workdir == Path("/runs/run/work/src")
+    assert launch("tasks: {a: {run: x}}").workdir == "/runs/run/work"
+    assert launch('tasks: {a: {run: x, workdir: "${{ run.dir }}/src"}}').workdir == "/runs/run/work/src"
+    assert launch("tasks: {a: {run: x, workdir: src}}").workdir == "/runs/run/work/src"
 
 
 # --- secrets ------------------------------------------------------------------------------------------------------------

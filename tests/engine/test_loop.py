@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import force_setattr
 
-from engine.attempts import Launch
+from engine.attempts import AttemptFiles, AttemptKey, Launch
 from engine.commands import Cancel
 from engine.errors import StoreConflict, StoreUnavailable
 from engine.events import ResetRequested
@@ -112,7 +112,7 @@ def test_a_secret_that_is_missing_fails_its_task_alone() -> None:
 class NoRoom(NoFolders):
     """Folders on a full disk."""
 
-    def make(self, folder: Path) -> None:
+    def make_attempt(self, key: AttemptKey, files: AttemptFiles) -> None:
         """Nothing fits."""
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -132,7 +132,7 @@ def test_the_folders_of_an_attempt_are_there_when_it_starts(tmp_path: Path) -> N
     seen: list[tuple[bool, bool]] = []
 
     def look(launch: Launch) -> tuple[float, Outcome]:
-        seen.append((launch.files.work.is_dir(), launch.files.tmp.is_dir()))
+        seen.append((Path(launch.files.work).is_dir(), Path(launch.files.tmp).is_dir()))
         return 1, OK
 
     loop = Loop({"a": look})

@@ -115,8 +115,8 @@ def test_the_demo_retries_fans_out_branches_and_reports(tmp_path: Path) -> None:
     assert tasks["by_continent"]["counts"]["total"] == len(CONTINENTS)
     assert tasks["seasons"]["counts"]["total"] == 2 * 2
     assert (tasks["look_ahead"]["state"], tasks["stand_still"]["state"]) == ("succeeded", "skipped")
-    logs = tmp_path / "flowctl.runs" / summary["run"]["id"] / "tasks" / "report"
-    report = next(logs.rglob("log")).read_text(encoding="utf-8")
+    logs = tmp_path / "flowctl.runs" / summary["run"]["id"] / "attempts"
+    report = next(logs.glob("report.*.log")).read_text(encoding="utf-8")
     assert all(f"\n{continent} " in report for continent in CONTINENTS)
     assert "clocks will be moved in" in report
     tables = [block.splitlines() for block in report.split("\n\n") if "──" in block]

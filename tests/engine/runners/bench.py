@@ -38,29 +38,20 @@ class Bench:
 
     def launch(self, work: Work, **fields: Any) -> Launch:
         self._count += 1
-        own = self.folder / f"attempt-{self._count}"
-        tmp = own / "tmp"
-        tmp.mkdir(parents=True)
-        files = AttemptFiles(
-            work=self.run_dir,
-            own=own,
-            tmp=tmp,
-            log=own / "log",
-            output=own / "output",
-            output_json=own / "output.json",
-            control=own / "control.json",
-            progress=own / "progress",
-        )
+        files = AttemptFiles(str(self.run_dir), f"{self.folder}/attempt-{self._count}")
+        Path(files.tmp).mkdir()
         env = {
             "PATH": PATH,
-            "FLOW_OUTPUT": str(files.output),
-            "FLOW_OUTPUT_JSON": str(files.output_json),
-            "FLOW_CONTROL": str(files.control),
-            "FLOW_TMP": str(tmp),
+            "FLOW_OUTPUT": files.output,
+            "FLOW_OUTPUT_JSON": files.output_json,
+            "FLOW_CONTROL": files.control,
+            "FLOW_TMP": files.tmp,
             **fields.pop("env", {}),
         }
         key = AttemptKey(RUN_ID, f"task_{self._count}", None, 1, 1)
-        return Launch(key=key, work=work, files=files, env=env, workdir=fields.pop("workdir", self.run_dir), **fields)
+        return Launch(
+            key=key, work=work, files=files, env=env, workdir=str(fields.pop("workdir", self.run_dir)), **fields
+        )
 
     def start(self, work: Work, **fields: Any) -> Launch:
         launch = self.launch(work, **fields)
@@ -99,7 +90,8 @@ class Bench:
 
 def log_of(launch: Launch) -> str:
     """What the attempt has written."""
-    return launch.files.log.read_text() if launch.files.log.exists() else ""
+    log = Path(launch.files.log)
+    return log.read_text() if log.exists() else ""
 
 
 def declared(**outputs: Mapping[str, Any] | str) -> dict[str, Output]:

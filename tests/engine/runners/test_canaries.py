@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from engine.attempts import CommandWork, ScriptWork
 from engine.outcomes import Ending
 from tests.engine.runners.bench import Bench, declared
@@ -13,7 +15,7 @@ def test_environment_values_arrive_byte_by_byte_and_nothing_fires(bench: Bench) 
     script = "".join(f'printf "%s\\0" "$V{number}"\n' for number in range(len(CANARIES)))
     launch = bench.start(ScriptWork(script), env=env)
     assert bench.end_of(launch).ending is Ending.SUCCEEDED
-    assert launch.files.log.read_bytes().decode().split("\0")[:-1] == list(CANARIES)
+    assert Path(launch.files.log).read_bytes().decode().split("\0")[:-1] == list(CANARIES)
     assert not (bench.run_dir / FIRED).exists()
 
 
@@ -23,7 +25,7 @@ def test_arguments_arrive_byte_by_byte_and_nothing_fires(bench: Bench) -> None:
     program.chmod(0o755)
     launch = bench.start(CommandWork((str(program), *CANARIES)))
     assert bench.end_of(launch).ending is Ending.SUCCEEDED
-    assert launch.files.log.read_bytes().decode().split("\0")[:-1] == list(CANARIES)
+    assert Path(launch.files.log).read_bytes().decode().split("\0")[:-1] == list(CANARIES)
     assert not (bench.run_dir / FIRED).exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from pathlib import Path
 
 import pytest
 
@@ -25,8 +26,8 @@ def test_a_loud_task_does_not_make_the_engine_grow(bench: Bench, megabytes: int,
         ScriptWork(f"head -c {megabytes}000000 /dev/zero; exit 1"), secrets=secrets, patterns=("x{3}",)
     )
     outcome = bench.end_of(launch)
-    size = launch.files.log.stat().st_size
-    launch.files.log.unlink()
+    size = Path(launch.files.log).stat().st_size
+    Path(launch.files.log).unlink()
     assert outcome.ending is Ending.FAILED
     assert size == megabytes * 1_000_000
     assert _peak_kib() - before < MOST_GROWTH_KIB

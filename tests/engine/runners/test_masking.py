@@ -143,7 +143,7 @@ def test_kept_streams_are_masked_too(bench: Bench) -> None:
     )
     assert bench.end_of(launch).output == {"text": f"out {MASK}"}
     assert sorted(log_of(launch).splitlines()) == [f"err {MASK}", f"out {MASK}"]
-    assert b"hunter2" not in b"".join(path.read_bytes() for path in launch.files.own.glob("std*"))
+    assert b"hunter2" not in b"".join(path.read_bytes() for path in bench.folder.glob("*.std*"))
 
 
 def test_the_pipe_of_a_daemon_does_not_hold_the_task(bench: Bench) -> None:
