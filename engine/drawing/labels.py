@@ -10,6 +10,8 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 def clean(text: str, limit: int) -> str:
     """`text` as one line of at most `limit` characters; what cannot be seen is a space, what is cut ends in `…`."""
+    if len(text) <= limit and text.isascii() and text.isprintable() and "  " not in text and text == text.strip():
+        return text  # as most texts are
     head = text[: 4 * limit + 16]
     if not head.isprintable() or not head.isascii():
         head = "".join(" " if unicodedata.category(character) in _UNSEEN else character for character in head)

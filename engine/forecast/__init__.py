@@ -1,7 +1,7 @@
 """What `flowctl plan` shows: a run foreseen, as data, as JSON and as text. Pure; the present and the history are given."""
 
 from engine.forecast.build import forecast
-from engine.forecast.json import to_json
+from engine.forecast.json import json_parts
 from engine.forecast.model import (
     CriticalPath,
     Forecast,
@@ -24,6 +24,6 @@ __all__ = [
     "StartForecast",
     "TaskForecast",
     "forecast",
-    "to_json",
+    "json_parts",
     "to_text",
 ]

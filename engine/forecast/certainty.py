@@ -7,7 +7,7 @@ events, failures included, makes it run. Cancelling a run is not foreseen.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from graphlib import TopologicalSorter
+from itertools import chain
 
 from msgspec import Struct
 
@@ -58,8 +58,7 @@ class _Search:
         self.dead_arms: set[tuple[str, str]] = set()
 
     def result(self) -> Certainty:
-        upstream = {id_: {edge.upstream for edge in self.plan.tasks[id_].edges} for id_ in self.plan.main}
-        for id_ in TopologicalSorter(upstream).static_order():
+        for id_ in chain.from_iterable(self.plan.waves):
             task = self.plan.tasks[id_]
             reason = self._reason(task)
             if reason is not None:
@@ -77,6 +76,8 @@ class _Search:
                 return f"`if: {task.condition.text}` is false"
             if value is True:
                 self.passed.add(task.id)
+        if not self.never and not self.dead_arms:
+            return None  # an edge can fail to be met only where something was ruled out
         arms = [edge for edge in task.edges if edge.kind is EdgeKind.ARM]
         flat = [edge for edge in task.edges if edge.kind is not EdgeKind.ARM]
         if arms and not any(self._can_be_met(edge, task) for edge in arms):
@@ -88,8 +89,10 @@ class _Search:
         return f"`{alive[0]}` takes another arm" if alive else f"`{arms[0].upstream}` does not run"
 
     def _join_reason(self, task: PlanTask, flat: list[Edge]) -> str | None:
+        dead = next((edge.upstream for edge in flat if not self._can_be_met(edge, task)), None)
+        if dead is None:
+            return None
         possible = [edge for edge in flat if self._can_be_met(edge, task)]
-        dead = next((edge.upstream for edge in flat if edge not in possible), None)
         reason = f"`{dead}` does not run"
         if task.join == "any" or isinstance(task.join, int):
             return reason if len(possible) < (1 if task.join == "any" else task.join) else None

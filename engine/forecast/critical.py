@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from graphlib import TopologicalSorter
+from itertools import chain
 from typing import Literal, TypeAlias
 
 from engine.forecast.model import CriticalPath
@@ -18,27 +19,25 @@ Length: TypeAlias = tuple[float, int]
 
 def critical_path(plan: Plan, never: Container[str], durations: Mapping[str, float]) -> CriticalPath:
     """The chain that takes longest when nothing fails: without tasks in `never`, and without handlers of failures."""
-    before = _before(plan, _expected(plan, never))
+    expected = _expected(plan, never)
     length: dict[Vertex, Length] = {}
     came_from: dict[Vertex, Vertex] = {}
-    for vertex in TopologicalSorter(before).static_order():
-        id_, side = vertex
-        own = (_seconds(plan.tasks[id_], durations) or 0.0, 1) if side == "end" else (0.0, 0)
-        length[vertex] = (0.0, 0)
-        for earlier in before[vertex]:
+    for vertex in _in_order(plan, expected):
+        longest: Length = (0.0, 0)
+        for earlier in _earlier(plan, expected, vertex):
             seconds, count = length[earlier]
-            if earlier == (id_, "start"):  # the task's own work lies between its start and its end
-                seconds, count = seconds + own[0], count + own[1]
-            if vertex not in came_from or (seconds, count) > length[vertex]:
-                length[vertex], came_from[vertex] = (seconds, count), earlier
+            if earlier[0] == vertex[0]:  # the task's own work lies between its start and its end
+                seconds, count = seconds + (_seconds(plan.tasks[vertex[0]], durations) or 0.0), count + 1
+            if vertex not in came_from or (seconds, count) > longest:
+                longest, came_from[vertex] = (seconds, count), earlier
+        length[vertex] = longest
     return _path(plan, length, came_from, durations)
 
 
 def _expected(plan: Plan, never: Container[str]) -> set[str]:
-    """Tasks of a run in which nothing fails, in topological order: no handler, nothing that hangs on handlers only."""
-    order = TopologicalSorter({id_: {edge.upstream for edge in plan.tasks[id_].edges} for id_ in plan.main})
+    """Tasks of a run in which nothing fails: no handler, nothing that hangs on handlers only."""
     expected: set[str] = set()
-    for id_ in order.static_order():
+    for id_ in chain.from_iterable(plan.waves):
         edges = plan.tasks[id_].edges
         handles = any(edge.kind is EdgeKind.AFTER_FAILURE for edge in edges)
         if id_ not in never and not handles and (not edges or any(edge.upstream in expected for edge in edges)):
@@ -46,23 +45,28 @@ def _expected(plan: Plan, never: Container[str]) -> set[str]:
     return expected
 
 
-def _before(plan: Plan, expected: set[str]) -> dict[Vertex, list[Vertex]]:
-    """For each vertex, those it waits for."""
-    before: dict[Vertex, list[Vertex]] = {}
-    for id_ in plan.main:
-        if id_ not in expected:
-            continue
-        task = plan.tasks[id_]
-        before[id_, "start"] = [
+def _in_order(plan: Plan, expected: Collection[str]) -> Iterable[Vertex]:
+    """The vertices of the expected tasks, each after those it waits for."""
+    if not plan.holders:  # then waves are an order of whole tasks
+        return (vertex for wave in plan.waves for id_ in wave if id_ in expected for vertex in _sides(id_))
+    vertices = (vertex for id_ in plan.main if id_ in expected for vertex in _sides(id_))
+    return TopologicalSorter({vertex: _earlier(plan, expected, vertex) for vertex in vertices}).static_order()
+
+
+def _sides(id_: str) -> tuple[Vertex, Vertex]:
+    return (id_, "start"), (id_, "end")
+
+
+def _earlier(plan: Plan, expected: Collection[str], vertex: Vertex) -> list[Vertex]:
+    """The vertices that one waits for."""
+    id_, side = vertex
+    if side == "start":
+        return [
             (edge.upstream, "start" if edge.kind is EdgeKind.AFTER_START else "end")
-            for edge in task.edges
+            for edge in plan.tasks[id_].edges
             if edge.upstream in expected
         ]
-        before.setdefault((id_, "end"), []).append((id_, "start"))
-        for held in task.before_complete:
-            if held in expected:
-                before.setdefault((held, "end"), []).append((id_, "end"))
-    return before
+    return [(id_, "start"), *((holder, "end") for holder in plan.holders.get(id_, ()) if holder in expected)]
 
 
 def _seconds(task: PlanTask, durations: Mapping[str, float]) -> float | None:
@@ -85,11 +89,11 @@ def _path(
         return CriticalPath((), None, ())
     vertex: Vertex | None = max(ends, key=length.__getitem__)
     seconds = length[vertex][0] if vertex is not None else 0.0
-    chain: list[str] = []
+    passed: list[str] = []
     while vertex is not None:
-        if not chain or chain[-1] != vertex[0]:
-            chain.append(vertex[0])
+        if not passed or passed[-1] != vertex[0]:
+            passed.append(vertex[0])
         vertex = came_from.get(vertex)
-    chain.reverse()
-    unknown = tuple(id_ for id_ in chain if _seconds(plan.tasks[id_], durations) is None)
-    return CriticalPath(tuple(chain), None if len(unknown) == len(chain) else seconds, unknown)
+    passed.reverse()
+    unknown = tuple(id_ for id_ in passed if _seconds(plan.tasks[id_], durations) is None)
+    return CriticalPath(tuple(passed), None if len(unknown) == len(passed) else seconds, unknown)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import lru_cache
 from typing import Literal
 
 from engine.compiling.policies import DEFAULT_GRACE, DEFAULT_TIMEOUT
 from engine.drawing.captions import TIMES
 from engine.drawing.labels import clean
 from engine.forecast.model import Setting
-from engine.plan import ATTEMPT_ACTIONS, PRIORITIES, FanOut, Plan, PlanTask, RetryPolicy, RunAction
+from engine.plan import ATTEMPT_ACTIONS, PRIORITIES, FanOut, FlowAction, Plan, PlanTask, RetryPolicy, RunAction
 from specs.quantities import format_duration
 
 CLASSES = {number: name for name, number in PRIORITIES.items()}
@@ -24,7 +25,7 @@ def settings(plan: Plan, task: PlanTask) -> Iterator[Setting]:
         usual = None if task.service else DEFAULT_TIMEOUT
         yield _setting("timeout", _time(task.timeout), default=task.timeout == usual)
         yield _setting("grace", _time(task.grace), default=task.grace == DEFAULT_GRACE)
-    if isinstance(task.action, (*ATTEMPT_ACTIONS,)) or task.kind == "flow":
+    if isinstance(task.action, (*ATTEMPT_ACTIONS, FlowAction)):
         yield _setting("retry", retry_text(task.retry), default=task.retry.attempts == 1)
     if isinstance(task.action, RunAction):
         shell = task.action.shell if isinstance(task.action.shell, str) else " ".join(task.action.shell)
@@ -104,10 +105,12 @@ def retry_text(retry: RetryPolicy) -> str:
     return text + (f", within {format_duration(retry.budget)}" if retry.budget is not None else "")
 
 
+@lru_cache(maxsize=1024)
 def _time(value: timedelta | None) -> str:
     return "none" if value is None else format_duration(value)
 
 
+@lru_cache(maxsize=4096)
 def _setting(name: str, value: str, *, default: bool) -> Setting:
     source: Literal["default", "flow"] = "default" if default else "flow"
     return Setting(name, value, source)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import assert_never
 
 from engine.drawing.labels import clean
 from engine.forecast.model import Input
 from engine.plan import (
+    ATTEMPT_ACTIONS,
     Action,
     BranchAction,
     CallAction,
@@ -25,6 +27,7 @@ from engine.plan import (
 )
 from specs.expressions import CompiledValue, Fixed, ListValue, MapValue, Template
 
+_SPACE = re.compile(r"\s")
 SUMMARY_LENGTH = 160
 VALUE_LENGTH = 200
 DEEPEST = 12
@@ -76,7 +79,7 @@ def _script(action: RunAction) -> str:
 def _argument(part: CompiledValue) -> str:
     """An argument, in quotes where its end would not be seen."""
     text = value_text(part)
-    return text if text and not any(character.isspace() for character in text.replace("${{ ", "")) else _quoted(text)
+    return text if text and _SPACE.search(text.replace("${{ ", "")) is None else _quoted(text)
 
 
 def _quoted(text: str) -> str:
@@ -123,7 +126,7 @@ def _json(value: object) -> str:
 
 def inputs(plan: Plan, task: PlanTask) -> Iterator[Input]:
     """Every value the task is given, in the order flow env, env, with, workdir."""
-    if task.kind in ("run", "exec", "call", "use"):
+    if isinstance(task.action, ATTEMPT_ACTIONS):
         yield from _entries("flow env", plan.env)
     yield from _entries("env", task.env)
     if isinstance(task.action, CallAction | UseAction | FlowAction):

@@ -6,7 +6,7 @@ Data goes to stdout with `put`, talk to stderr with `say` and `detail`. A comman
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -81,6 +81,12 @@ class Frame(Struct, frozen=True, dict=True):
     def put(self, text: str) -> None:
         """Print data: `text` and a line feed on stdout."""
         write_line(sys.stdout, text)
+
+    def put_parts(self, parts: Iterable[str]) -> None:
+        """Print one line of data that is too long to be made as a whole."""
+        if sys.stdout is not None:
+            sys.stdout.writelines(parts)
+            sys.stdout.write("\n")
 
     def say(self, text: str) -> None:
         """Tell a person something, unless `-q` was given."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -40,9 +39,9 @@ def plan_command(
     if missing:
         frame.warn(f"a run needs {listed(map(visible, missing))}; give them with `-p NAME=VALUE`")
     if frame.json:
-        from engine.forecast import to_json
+        from engine.forecast import json_parts
 
-        frame.put(json.dumps(to_json(forecast), ensure_ascii=False, separators=(",", ":")))
+        frame.put_parts(json_parts(forecast))
         return Exit.SUCCESS
     from engine.forecast import to_text
 
