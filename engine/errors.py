@@ -99,9 +99,13 @@ class StoreConflict(StoreError):
 
 
 class StoreUnavailable(StoreError):
-    """The medium failed: disk full, I/O error, no permission."""
+    """The medium failed: disk full, I/O error, no permission. If `transient`, it may be back in a moment."""
 
     code = "store_unavailable"
+
+    def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.transient = transient
 
 
 class StoreDamaged(StoreError):

@@ -157,6 +157,8 @@ _ATTEMPTS = (
 _ATTEMPTS_ORDER = " ORDER BY t.position NULLS FIRST, a.task, a.item, a.round, a.attempt"
 _EVENTS = f"{_select('events', EVENT_COLUMNS)} WHERE run_id = ? AND seq > ? ORDER BY seq"
 
+SELECT_EVENT = f"{_select('events', EVENT_COLUMNS)} WHERE run_id = ? AND seq = ?"
+
 RENEW_LEASE = (
     f"{_insert('engines', ENGINE_COLUMNS)} ON CONFLICT (id) DO UPDATE SET clock = excluded.clock,"
     " beat_at = excluded.beat_at, expires_at = excluded.expires_at, beats = engines.beats + 1, retired = FALSE"

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Index, MetaData, PrimaryKeyConstraint, String, Table, Text
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlmodel import Field, SQLModel
 
@@ -178,23 +179,23 @@ class Inbox(StoreTable, table=True):
     answer: str | None = Field(sa_type=Text)
 
 
+def statements_of(table: Table, dialect: Dialect) -> list[str]:
+    """The statements that make a table and its indexes."""
+    texts = [str(CreateTable(table).compile(dialect=dialect))]
+    for index in sorted(table.indexes, key=lambda each: str(each.name)):
+        texts.append(str(CreateIndex(index).compile(dialect=dialect)))
+    return ["\n".join(line.rstrip() for line in text.strip().splitlines()).replace("\t", "    ") for text in texts]
+
+
 def sqlite_statements() -> tuple[str, ...]:
     """The statements that make an empty schema in SQLite: tables and indexes by name."""
-    return tuple(text for table in METADATA.sorted_tables for text in _of_table(table))
+    return tuple(text for table in METADATA.sorted_tables for text in statements_of(table, sqlite.dialect()))
 
 
 def render_ddl() -> str:
     """The whole text of `engine/store/ddl.py`."""
     statements = "".join(f'    """\n{text}\n""",\n' for text in sqlite_statements())
     return _DDL_MODULE.format(version=VERSION, statements=statements)
-
-
-def _of_table(table: Table) -> list[str]:
-    dialect = sqlite.dialect()
-    texts = [str(CreateTable(table).compile(dialect=dialect))]
-    for index in sorted(table.indexes, key=lambda each: str(each.name)):
-        texts.append(str(CreateIndex(index).compile(dialect=dialect)))
-    return ["\n".join(line.rstrip() for line in text.strip().splitlines()).replace("\t", "    ") for text in texts]
 
 
 _DDL_MODULE = '''"""The schema as text, so that a new store is made without importing SQLModel.

@@ -10,13 +10,18 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import StoreDamaged, StoreError, StoreUnavailable
 from engine.store import ddl, places
 from engine.store.connections import connect_writer
 from engine.store.faults import translating
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 MIGRATIONS = Path(__file__).parent / "migrations"
+VERSIONS = MIGRATIONS / "versions"
 
 
 def upgrade_store(path: Path, *, version: int, now: datetime, further: Sequence[Path] = ()) -> Path:
@@ -32,8 +37,19 @@ def upgrade_store(path: Path, *, version: int, now: datetime, further: Sequence[
     backup = places.beside(path, f".backup-{version:04}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
     with translating(str(path)):
         _back_up(path, backup)
-        _migrate(path, (MIGRATIONS / "versions", *further))
+        _migrate(path, (VERSIONS, *further))
     return backup
+
+
+def migration_config(versions: Sequence[Path]) -> Config:
+    """What Alembic needs to know of the migrations in these folders."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", _literal(MIGRATIONS))
+    config.set_main_option("version_locations", os.pathsep.join(_literal(folder) for folder in versions))
+    config.set_main_option("path_separator", "os")
+    return config
 
 
 def _back_up(path: Path, backup: Path) -> None:
@@ -58,17 +74,13 @@ def _back_up(path: Path, backup: Path) -> None:
 
 def _migrate(path: Path, versions: Sequence[Path]) -> None:
     from alembic import command
-    from alembic.config import Config
     from alembic.script import ScriptDirectory
     from alembic.util.exc import CommandError
     from sqlalchemy import create_engine
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import StaticPool
 
-    config = Config()
-    config.set_main_option("script_location", _literal(MIGRATIONS))
-    config.set_main_option("version_locations", os.pathsep.join(_literal(folder) for folder in versions))
-    config.set_main_option("path_separator", "os")
+    config = migration_config(versions)
     head = ScriptDirectory.from_config(config).get_current_head() or ddl.REVISION
     connection = connect_writer(path)
     engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)

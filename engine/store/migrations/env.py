@@ -9,7 +9,7 @@ from engine.store.tables import METADATA
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=METADATA,
-    version_table="schema_version",
+    version_table=context.config.attributes.get("version_table", "schema_version"),
     render_as_batch=True,
 )
 with context.begin_transaction():

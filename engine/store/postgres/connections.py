@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from engine.errors import StoreError, StoreUnavailable
 from engine.store.address import ServerAddress
 from engine.store.postgres import faults
 from engine.store.postgres.texts import adapt
 from engine.store.readers import ReaderPool
-
-if TYPE_CHECKING:
-    from psycopg.abc import ConnParam
 
 CONNECT_S = 5
 """How long making a connection may take, unless the URL says otherwise."""
@@ -38,17 +35,29 @@ _SESSION = {
 }
 _READING = {"default_transaction_read_only": "on"}
 
+_DEFAULTS: dict[str, Any] = {
+    "fallback_application_name": "flowctl",
+    "connect_timeout": CONNECT_S,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+    "client_encoding": "UTF8",
+}
+
 T = TypeVar("T")
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
 class BoundedConnection(psycopg.Connection[tuple[object, ...]]):
-    """A connection that is given up when an answer takes longer than `ANSWER_S`."""
+    """A connection that is given up when an answer takes longer than `answer_s`."""
+
+    answer_s: float | None = ANSWER_S
 
     def wait(self, gen: PQGen[T], interval: float = _INTERVAL_S, timeout: float | None = None) -> T:
         """Wait for an answer; every call that sends something comes here."""
         try:
-            return super().wait(gen, interval, ANSWER_S if timeout is None else timeout)
+            return super().wait(gen, interval, self.answer_s if timeout is None else timeout)
         except psycopg.OperationalError as error:
             if error.sqlstate is None:  # not the server's word, but none at all: nobody knows what it is about to say
                 self.close()
@@ -62,7 +71,13 @@ def connect_writer(address: ServerAddress) -> Connection:
         connection.execute(
             "SELECT set_config('synchronous_commit', 'on', FALSE) WHERE current_setting('synchronous_commit') = 'off'"
         )
-        connection.autocommit = False
+    return connection
+
+
+def connect_patiently(address: ServerAddress) -> Connection:
+    """A connection for statements that take as long as they take."""
+    connection = _connect(address, _SESSION)
+    connection.answer_s = None
     return connection
 
 
@@ -85,10 +100,10 @@ class ServerReaders(ReaderPool[Connection]):
         return StoreUnavailable(f"the store `{self._address}` is closed")
 
 
-def _connect(address: ServerAddress, session: dict[str, str]) -> Connection:
+def _connect(address: ServerAddress, session: dict[str, str]) -> BoundedConnection:
     name = str(address)
     try:
-        connection = BoundedConnection.connect(address.url, autocommit=True, **_defaults(address.url))
+        connection = BoundedConnection.connect(_conninfo(address.url), autocommit=True)
     except psycopg.ProgrammingError as error:
         raise faults.unreadable_url() from error
     except psycopg.Error as error:
@@ -99,7 +114,7 @@ def _connect(address: ServerAddress, session: dict[str, str]) -> Connection:
         with faults.translating(name):
             calls = ", ".join("set_config(%s, %s, FALSE)" for _ in session)
             values = [text for pair in session.items() for text in pair]
-            connection.execute(f"SELECT {calls}", values)  # type: ignore[arg-type] # noqa: S608 -- marks only
+            connection.execute(f"SELECT {calls}", values)
     except BaseException:
         connection.close()
         raise
@@ -124,16 +139,6 @@ def _encoding(connection: Connection) -> str:
     return connection.info.parameter_status("server_encoding") or ""
 
 
-def _defaults(url: str) -> dict[str, ConnParam]:
-    """What holds where the URL does not say otherwise."""
-    given = conninfo_to_dict(url)
-    wanted: dict[str, ConnParam] = {
-        "fallback_application_name": "flowctl",
-        "connect_timeout": CONNECT_S,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 15_000,
-        "client_encoding": "UTF8",
-    }
-    return {key: value for key, value in wanted.items() if key not in given}
+def _conninfo(url: str) -> str:
+    """The URL with what holds where it does not say otherwise."""
+    return make_conninfo(**(_DEFAULTS | conninfo_to_dict(url)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from typing import LiteralString, cast
 
 from engine.errors import StoreDamaged, StoreTooNew, StoreUnavailable
 from engine.store import ddl
@@ -45,7 +44,7 @@ def stored_version(connection: Connection, naming: Naming, name: str) -> int | N
         if naming.prefix + "schema_version" in missing:
             return None
         query = naming.statement("SELECT version_num FROM schema_version")
-        versions = connection.execute(cast(LiteralString, query)).fetchall()
+        versions = connection.execute(query, ()).fetchall()
     text = str(versions[0][0]) if len(versions) == 1 else ""
     if not text.isdigit():
         raise StoreDamaged(f"the store `{name}` is damaged: it has no version", hint="bring it back from a backup")
@@ -67,19 +66,14 @@ def create_schema(connection: Connection, naming: Naming, name: str) -> None:
         if stored_version(connection, naming, name) is not None:
             return
         if not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (naming.schema,)).fetchone():
-            connection.execute(_trusted(f"CREATE SCHEMA {quoted(naming.schema)}".replace("%", "%%")))
+            connection.execute(f"CREATE SCHEMA {quoted(naming.schema)}")
         for statement in POSTGRES:
-            connection.execute(_trusted(naming.definition(statement).replace("%", "%%")))
+            connection.execute(naming.definition(statement))
         mark = naming.statement("INSERT INTO schema_version (version_num) VALUES (?)")
-        connection.execute(_trusted(mark), (ddl.REVISION,))
+        connection.execute(mark, (ddl.REVISION,))
 
 
 def hold_changes(connection: Connection, naming: Naming) -> None:
     """Until the transaction ends, be the only one who makes or upgrades this store."""
     key = hashlib.sha256(f"flowctl store\0{naming.schema}\0{naming.prefix}".encode()).digest()
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(key[:8], signed=True),))
-
-
-def _trusted(text: str) -> LiteralString:
-    """Text put together here, in which every name is quoted."""
-    return cast(LiteralString, text)

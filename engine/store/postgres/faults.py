@@ -73,7 +73,9 @@ _SAID: tuple[tuple[str, _Reason], ...] = (
 """Why no connection was made: libpq tells it in words only."""
 
 _BACKUP = "bring the database back from a backup; it was left as it is"
-_TAKEN = "23505"
+TAKEN = "23505"
+"""SQLSTATE of a row that is there already."""
+
 _TOO_LARGE = frozenset({"22003", "22021", "22P05", "54000", "54001"})
 
 
@@ -111,7 +113,7 @@ def translated(error: psycopg.Error, name: str) -> StoreError:
     reason = _STATES.get(state) or _CLASSES.get(state[:2])
     if reason is not None:
         return _unavailable(reason, name)
-    if state == _TAKEN:
+    if state == TAKEN:
         return StoreConflict(f"another writer was first, nothing was written to `{name}`")
     if state in ("42P01", "42703") or state.startswith("XX"):
         return StoreDamaged(f"the store `{name}` is damaged: {_last_line(str(error))}", hint=_BACKUP)

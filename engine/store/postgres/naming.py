@@ -54,8 +54,15 @@ class Naming(Struct, frozen=True):
 
     def definition(self, sql: str) -> str:
         """A statement that defines tables and indexes; indexes are in the schema of their table by themselves."""
-        owned = _OWN.sub(lambda found: f"{found[1]} {quoted(self.prefix + found[2])}", sql)
+        owned = _OWN.sub(lambda found: f"{found[1]} {quoted(self._prefixed(found[2]))}", sql)
         return _DEFINED.sub(lambda found: f"{found[1]} {self.table(found[2])}", owned)
+
+    def migration(self, sql: str) -> str:
+        """A statement of a migration, which may define or change; its parameters are psycopg's already."""
+        return _with_names(self, self.definition(sql))
+
+    def _prefixed(self, name: str) -> str:
+        return name if name.startswith(self.prefix) else self.prefix + name
 
 
 def quoted(name: str) -> str:

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql.base import PGTypeCompiler
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.schema import CreateIndex, CreateTable
 
-from engine.store.tables import METADATA
+from engine.store.tables import METADATA, statements_of
 
 
 class StoreTypes(PGTypeCompiler):
@@ -31,28 +29,20 @@ class StoreTypes(PGTypeCompiler):
 
 def store_dialect() -> PGDialect_psycopg:
     """PostgreSQL's dialect with the types of a store."""
-    dialect = PGDialect_psycopg()
+    dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
     dialect.type_compiler_instance = StoreTypes(dialect)
     return dialect
 
 
 def postgres_statements() -> tuple[str, ...]:
     """The statements that make an empty schema: tables and indexes by name."""
-    return tuple(text for table in METADATA.sorted_tables for text in _of_table(table))
+    return tuple(text for table in METADATA.sorted_tables for text in statements_of(table, store_dialect()))
 
 
 def render_ddl() -> str:
     """The whole text of `engine/store/postgres/ddl.py`."""
     statements = "".join(f"    '''\n{text}\n''',\n" for text in postgres_statements())
     return _DDL_MODULE.format(statements=statements)
-
-
-def _of_table(table: Table) -> list[str]:
-    dialect = store_dialect()
-    texts = [str(CreateTable(table).compile(dialect=dialect))]
-    for index in sorted(table.indexes, key=lambda each: str(each.name)):
-        texts.append(str(CreateIndex(index).compile(dialect=dialect)))
-    return ["\n".join(line.rstrip() for line in text.strip().splitlines()).replace("\t", "    ") for text in texts]
 
 
 _DDL_MODULE = '''"""The schema as text for PostgreSQL, so that a new store is made without importing SQLModel.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, LiteralString, cast
+from contextlib import suppress
 
 import msgspec
-from psycopg import Cursor
+import psycopg
 
 from engine.errors import StoreConflict
 from engine.store.codec import Value
@@ -35,20 +35,20 @@ def transact(connection: Connection, naming: Naming, writes: Sequence[Write]) ->
                     raise StoreConflict("another writer was first")
             connection.commit()
     except BaseException:
-        if not connection.closed:
+        with suppress(psycopg.Error):  # the first error is the one to tell
             connection.rollback()
         raise
 
 
-def _send(connection: Connection, naming: Naming, write: Write) -> Cursor[Any]:
+def _send(connection: Connection, naming: Naming, write: Write) -> psycopg.Cursor[tuple[object, ...]]:
     cursor = connection.cursor()
     insert = naming.insert(write.sql)
     if insert is not None:
-        cursor.execute(cast(LiteralString, insert.sql), (_as_json(insert, write.rows),), prepare=True)
+        cursor.execute(insert.sql, (_as_json(insert, write.rows),), prepare=True)
     elif len(write.rows) == 1:
-        cursor.execute(cast(LiteralString, naming.statement(write.sql)), write.rows[0], prepare=True)
+        cursor.execute(naming.statement(write.sql), write.rows[0], prepare=True)
     else:
-        cursor.executemany(cast(LiteralString, naming.statement(write.sql)), write.rows)
+        cursor.executemany(naming.statement(write.sql), write.rows)
     return cursor
 
 
