@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from engine.store.rows import (
@@ -16,6 +17,7 @@ from engine.store.rows import (
     RunBatch,
     RunFilter,
     RunRow,
+    Snapshot,
     SpecRow,
     TaskRow,
 )
@@ -66,6 +68,9 @@ class Store(Protocol):
     def children(self, run_id: str) -> tuple[RunRow, ...]:
         """Child runs, oldest first."""
 
+    def snapshot(self, run_id: str) -> Snapshot | None:
+        """A run with its tasks, items and attempts, all of one instant."""
+
     def tasks(self, run_id: str, *, items: bool = False) -> tuple[TaskRow, ...]:
         """Tasks in file order; with `items`, each fan-out's items follow it."""
 
@@ -89,6 +94,18 @@ class Store(Protocol):
 
     def asked(self, owner: str) -> tuple[Message, ...]:
         """Messages without an answer about runs that `owner` holds, in the order in which they were asked."""
+
+    def remove(self, runs: Sequence[RunRow]) -> None:
+        """Remove finished runs with their tasks, attempts, events and messages, in one durable transaction, or none.
+
+        Raises `StoreConflict` if one of them is not there as it was read.
+        """
+
+    def unused_specs(self, before: datetime) -> tuple[str, ...]:
+        """Digests of the files stored before then that no run was compiled from."""
+
+    def remove_unused_specs(self, before: datetime) -> None:
+        """Remove those files."""
 
     def close(self) -> None:
         """Free the store; pending writes are none. Repeatable."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 from engine.errors import StoreDamaged
-from engine.store import statements
+from engine.store import removing, statements
 from engine.store.codec import (
     Record,
     attempt_row,
@@ -21,7 +22,18 @@ from engine.store.codec import (
     task_row,
 )
 from engine.store.cursors import read_cursor, write_cursor
-from engine.store.rows import AttemptRow, EventRow, Holding, Message, Page, RunFilter, RunRow, SpecRow, TaskRow
+from engine.store.rows import (
+    AttemptRow,
+    EventRow,
+    Holding,
+    Message,
+    Page,
+    RunFilter,
+    RunRow,
+    Snapshot,
+    SpecRow,
+    TaskRow,
+)
 from engine.store.statements import Query
 
 Row = TypeVar("Row")
@@ -38,6 +50,10 @@ class StoredRows(ABC):
     @abstractmethod
     def _fetch(self, query: Query) -> list[Record]:
         """The records a query yields; raises errors of the store only."""
+
+    def _fetch_together(self, queries: Sequence[Query]) -> list[list[Record]]:
+        """The records that each query yields, all of one instant; raises errors of the store only."""
+        return [self._fetch(query) for query in queries]
 
     @abstractmethod
     def _lease_clock(self) -> tuple[str, int]:
@@ -78,6 +94,20 @@ class StoredRows(ABC):
         """Child runs, oldest first."""
         return self._read(Query(statements.SELECT_CHILDREN, (run_id,)), run_row)
 
+    def snapshot(self, run_id: str) -> Snapshot | None:
+        """A run with its tasks, items and attempts, all of one instant."""
+        queries = (
+            Query(statements.SELECT_RUN, (run_id,)),
+            Query(statements.SELECT_ITEMS, (run_id,)),
+            statements.list_attempts(run_id, task=None, item=None),
+        )
+        runs, tasks, attempts = self._fetch_together([_cleaned(query) for query in queries])
+        if not runs:
+            return None
+        return Snapshot(
+            self._decoded(runs, run_row)[0], self._decoded(tasks, task_row), self._decoded(attempts, attempt_row)
+        )
+
     def tasks(self, run_id: str, *, items: bool = False) -> tuple[TaskRow, ...]:
         """Tasks in file order; with `items`, each fan-out's items follow it."""
         sql = statements.SELECT_ITEMS if items else statements.SELECT_TASKS
@@ -108,11 +138,17 @@ class StoredRows(ABC):
         """Messages without an answer about runs that `owner` holds, in the order in which they were asked."""
         return self._read(Query(statements.SELECT_ASKED, (owner,)), message_row)
 
+    def unused_specs(self, before: datetime) -> tuple[str, ...]:
+        """Digests of the files stored before then that no run was compiled from."""
+        return self._read(removing.unused_specs(before), _first_column)
+
     def _first(self, query: Query, decode: Callable[[Record], Row]) -> Row | None:
         return next(iter(self._read(query, decode)), None)
 
     def _read(self, query: Query, decode: Callable[[Record], Row]) -> tuple[Row, ...]:
-        records = self._fetch(Query(query.sql, statements.without_surrogates(query.values)))
+        return self._decoded(self._fetch(_cleaned(query)), decode)
+
+    def _decoded(self, records: Sequence[Record], decode: Callable[[Record], Row]) -> tuple[Row, ...]:
         try:
             return tuple(map(decode, records))
         except (OverflowError, RecursionError, TypeError, ValueError) as error:
@@ -120,6 +156,11 @@ class StoredRows(ABC):
                 f"the store `{self._name}` is damaged: a row cannot be read",
                 hint="bring the store back from a backup; it was left as it is",
             ) from error
+
+
+def _cleaned(query: Query) -> Query:
+    """The same query, with what UTF-8 cannot hold replaced in its parameters."""
+    return Query(query.sql, statements.without_surrogates(query.values))
 
 
 def _first_column(record: Record) -> str:

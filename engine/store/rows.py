@@ -106,6 +106,14 @@ class EventRow(Struct, frozen=True):
     data: Mapping[str, Json]
 
 
+class Snapshot(Struct, frozen=True):
+    """A run and its tasks, items and attempts, all of one instant, in the order in which a store returns them."""
+
+    run: RunRow
+    tasks: tuple[TaskRow, ...]
+    attempts: tuple[AttemptRow, ...]
+
+
 class RunBatch(Struct, frozen=True):
     """Everything one decision changes about one run, written in one transaction or not at all.
 

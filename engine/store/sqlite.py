@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine.errors import StoreConflict, StoreError, StoreUnavailable
 from engine.identity import boot_id
-from engine.store import ddl, places, statements
+from engine.store import ddl, places, removing, statements
 from engine.store.codec import Record
 from engine.store.connections import FileReaders, Readers, SharedReader, connect_writer
 from engine.store.creation import create_schema, create_store, stored_version
@@ -20,7 +20,7 @@ from engine.store.faults import is_io_error, translated, translating
 from engine.store.locks import FileLock
 from engine.store.log import WriteAheadLog
 from engine.store.reading import StoredRows
-from engine.store.rows import Answer, Lease, Message, RunBatch
+from engine.store.rows import Answer, Lease, Message, RunBatch, RunRow
 from engine.store.statements import Query, Write
 from engine.store.writing import commit_with, overtaken
 
@@ -118,6 +118,15 @@ class SqliteStore(StoredRows):
         """Put a message into the inbox, durably. One whose id is there already is not written again."""
         self._write((), [statements.message_write(message)])
 
+    def remove(self, runs: Sequence[RunRow]) -> None:
+        """Remove finished runs with all that belongs to them, in one durable transaction, or none of them."""
+        if runs:
+            self._write((), removing.runs_removed(runs))
+
+    def remove_unused_specs(self, before: datetime) -> None:
+        """Remove the files stored before then that no run was compiled from."""
+        self._write((), removing.unused_specs_removed(before))
+
     def close(self) -> None:
         """Free the store; the last process to do so leaves a single file. Repeatable."""
         with self._mutex:
@@ -191,6 +200,14 @@ class SqliteStore(StoredRows):
     def _fetch(self, query: Query) -> list[Record]:
         with self._reading() as connection:
             return connection.execute(query.sql, query.values).fetchall()
+
+    def _fetch_together(self, queries: Sequence[Query]) -> list[list[Record]]:
+        with self._reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                return [connection.execute(query.sql, query.values).fetchall() for query in queries]
+            finally:
+                connection.execute("ROLLBACK")
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from engine.errors import BadCursor, StoreConflict, StoreError, StoreUnavailable
 from engine.store.port import Store
-from engine.store.rows import Answer, EngineRow, Message, RunFilter, RunRow, SpecRow
+from engine.store.rows import Answer, EngineRow, Message, RunFilter, RunRow, Snapshot, SpecRow
 
 from . import samples
 from .samples import NOW, attempt, continuing, event, inserting, lease, run, task
@@ -507,6 +507,90 @@ class StoreConformance:
         assert [row.seq for row in store.events("r1", after=9)] == [10, 11, 12]
         assert [row.seq for row in store.events("r1", after=3, limit=2)] == [4, 5]
         assert store.events("r1", after=12) == ()
+
+    # --- removing ---------------------------------------------------------------------------------------------------
+
+    def test_a_removed_run_leaves_nothing_and_its_neighbours_stay(self, store: Store) -> None:
+        for name in ("r1", "r2"):
+            row = run(name, state="failed", digest=name)
+            spec = SpecRow(name, "etl", {"etl.yaml": name}, NOW)
+            store.commit([inserting(row, tasks=(task(name, "a"),), attempts=(attempt(name, "a"),), spec=spec)])
+            store.ask(Message(f"m-{name}", name, "cancel", {}, "ada", NOW))
+        kept = store.run("r2"), store.events("r2"), store.tasks("r2"), store.attempts("r2"), store.message("m-r2")
+        store.remove([run("r1", state="failed", digest="r1")])
+        assert store.run("r1") is None
+        assert store.resolve("r1") == ()
+        assert (store.events("r1"), store.tasks("r1"), store.attempts("r1"), store.message("m-r1")) == (
+            (),
+            (),
+            (),
+            None,
+        )
+        assert (
+            store.run("r2"),
+            store.events("r2"),
+            store.tasks("r2"),
+            store.attempts("r2"),
+            store.message("m-r2"),
+        ) == kept
+        later = NOW + timedelta(microseconds=1)
+        store.remove_unused_specs(NOW)
+        assert (store.unused_specs(NOW), store.unused_specs(later)) == ((), ("r1",))
+        store.remove_unused_specs(later)
+        assert (store.unused_specs(later), store.spec("r1")) == ((), None)
+        assert store.spec("r2") is not None
+
+    @pytest.mark.parametrize("state", ["scheduled", "queued", "running"])
+    def test_a_run_that_goes_on_is_not_removed(self, store: Store, state: str) -> None:
+        store.commit([inserting(run("r1", state="failed")), inserting(run("r2", state=state))])
+        with pytest.raises(StoreConflict):
+            store.remove([run("r1", state="failed"), run("r2", state=state)])
+        assert [row.id for row in store.runs(ALL, limit=5).items] == ["r2", "r1"]
+        assert len(store.events("r1")) == len(store.events("r2")) == 1
+
+    def test_a_run_that_has_changed_since_it_was_read_is_not_removed(self, store: Store) -> None:
+        row = run("r1", state="failed")
+        store.commit([inserting(row)])
+        store.commit([continuing(row)])
+        for stale in (row, replace(row, seq=2, token=9), run("r9", state="failed")):
+            with pytest.raises(StoreConflict):
+                store.remove([stale])
+        assert len(store.events("r1")) == 2
+
+    def test_removing_nothing_is_no_mistake(self, store: Store) -> None:
+        store.remove([])
+        store.remove_unused_specs(NOW)
+
+    # --- a run of one instant ---------------------------------------------------------------------------------------
+
+    def test_a_snapshot_is_a_run_with_its_tasks_and_attempts(self, store: Store) -> None:
+        row = run("r1")
+        tasks = (task("r1", "a"), task("r1", "a", item=0), task("r1", "b", position=1))
+        store.commit([inserting(row, tasks=tasks, attempts=(attempt("r1", "a", item=0), attempt("r1", "b")))])
+        assert store.snapshot("r1") == Snapshot(row, store.tasks("r1", items=True), store.attempts("r1"))
+        assert store.snapshot("r9") is None
+
+    def test_a_snapshot_is_of_one_instant_while_others_write(self, store: Store) -> None:
+        row = run("r1", warnings=0)
+        store.commit([inserting(row, tasks=(task("r1", "a"),))])
+        over = threading.Event()
+        torn: list[Snapshot] = []
+
+        def look() -> None:
+            while not over.is_set():
+                found = store.snapshot("r1")
+                if found is None or found.run.warnings != found.tasks[0].attempts:
+                    torn.append(found)  # type: ignore[arg-type]  # `None` fails the test as well
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        for n in range(1, 80):
+            changed = replace(row, warnings=n)
+            store.commit([continuing(changed, tasks=(replace(task("r1", "a"), attempts=n),))])
+            row = replace(changed, seq=row.seq + 1)
+        over.set()
+        looking.join()
+        assert torn == []
 
     # --- threads and the end ----------------------------------------------------------------------------------------
 
