@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 BACKGROUND = 9
 """The class that starts only when no other work is running or queued."""
@@ -21,11 +21,8 @@ BACKGROUND = 9
 UnitKey: TypeAlias = tuple[str, str, int]
 """Run id, task, item; -1 for a task without items."""
 
-Cap: TypeAlias = tuple[str, ...]
-"""What may hold a candidate up: `("engine",)`, `("run", id)`, `("task", id, task)`, `("background",)`."""
-
-_ENGINE: Cap = ("engine",)
-_QUIET: Cap = ("background",)
+CapName: TypeAlias = tuple[str, str]
+"""What is capped: `("run id", "")`, or `("run id", "task")` for a fan-out."""
 
 
 class Candidate(Struct, frozen=True, order=True):
@@ -54,66 +51,120 @@ class Candidate(Struct, frozen=True, order=True):
         return (self.run_id, self.task, self.item)
 
 
+class _Cap(Struct, eq=False):
+    """What may hold candidates up: `used` of `limit` places are taken, `holders` wait or run that count against it."""
+
+    name: CapName | None
+    limit: int
+    used: int = 0
+    holders: int = 0
+    parked: list[_Place] = field(default_factory=list)
+
+
+class _Entry(Struct, eq=False):
+    """A candidate in hand, and the caps it counts against."""
+
+    candidate: Candidate
+    caps: tuple[_Cap, ...]
+
+
+_Place: TypeAlias = tuple[int, datetime, int, int, int, str, str, int, _Entry]
+"""Where an entry stands: its order as `Candidate` has it, and a number that no other has."""
+
+
 class Admission:
     """Chooses what starts. Everything it knows follows from what it is told, so it can be rebuilt from runs alone."""
 
     def __init__(self, *, slots: int) -> None:
-        self._limits: dict[Cap, int] = {_ENGINE: slots}
-        self._used: dict[Cap, int] = {}
-        self._heap: list[Candidate] = []
-        self._parked: dict[Cap, list[Candidate]] = {}
-        self._waiting: dict[UnitKey, Candidate] = {}
-        self._running: dict[UnitKey, Candidate] = {}
+        self._engine = _Cap(None, slots)
+        self._quiet = _Cap(None, 0)  # what background work waits for: it has room when nothing else is going on
+        self._caps: dict[CapName, _Cap] = {}
+        self._heap: list[_Place] = []
+        self._waiting: dict[UnitKey, _Entry] = {}
+        self._running: dict[UnitKey, _Entry] = {}
         self._normal = 0
+        self._offered = 0
 
     def offer(self, candidate: Candidate) -> None:
         """A unit has been queued."""
-        self.withdraw(candidate.key)
-        self._waiting[candidate.key] = candidate
-        self._normal += candidate.priority != BACKGROUND
-        heapq.heappush(self._heap, candidate)
+        c = candidate
+        key = c.key
+        if key in self._waiting:
+            self.withdraw(key)
+        entry = _Entry(c, self._caps_of(c))
+        self._waiting[key] = entry
+        if c.priority != BACKGROUND:
+            self._normal += 1
+        self._offered += 1
+        place = (c.priority, c.scheduled_at, c.order, c.position, c.item, c.run_id, c.task, self._offered, entry)
+        heapq.heappush(self._heap, place)
+
+    def hold(self, candidate: Candidate) -> None:
+        """A unit runs already, as one does that was started by another engine: it takes its slots, even above a cap."""
+        entry = _Entry(candidate, self._caps_of(candidate))
+        self._running[candidate.key] = entry
+        if candidate.holds_slot:
+            self._normal += candidate.priority != BACKGROUND
+        for cap in entry.caps:
+            cap.used += 1
+
+    def forget(self, run_id: str) -> None:
+        """Nothing of a run waits or runs here any more."""
+        for key in [key for key in self._waiting if key[0] == run_id]:
+            self.withdraw(key)
+        for key in [key for key in self._running if key[0] == run_id]:
+            self.release(key)
 
     def withdraw(self, key: UnitKey) -> None:
         """A unit that was queued is not any more, and has not started. Unknown units are ignored."""
-        candidate = self._waiting.pop(key, None)
-        if candidate is not None:
-            self._end_normal(candidate)
+        entry = self._waiting.pop(key, None)
+        if entry is not None:
+            self._let_go(entry)
+            self._end_normal(entry.candidate)
 
     def release(self, key: UnitKey) -> None:
         """The attempt of a unit is over: its slots are free. Unknown units are ignored."""
-        candidate = self._running.pop(key, None)
-        if candidate is None:
+        entry = self._running.pop(key, None)
+        if entry is None:
             return
-        for cap in self._caps(candidate):
-            self._used[cap] -= 1
-            if not self._used[cap]:
-                del self._used[cap]
-            self._wake(cap)
-            if cap != _ENGINE and cap not in self._used and cap not in self._parked:
-                del self._limits[cap]
-        if candidate.holds_slot:
-            self._end_normal(candidate)
+        for cap in entry.caps:
+            cap.used -= 1
+            if cap.parked:
+                self._wake(cap)
+        self._let_go(entry)
+        if entry.candidate.holds_slot:
+            self._end_normal(entry.candidate)
 
     def take(self) -> Iterator[Candidate]:
         """Units that may start now, most urgent first; each holds its slots from the moment it is yielded."""
-        while self._heap:
-            candidate = heapq.heappop(self._heap)
-            if self._waiting.get(candidate.key) is not candidate:
-                self._rewake(candidate)
+        while (candidate := self.take_one()) is not None:
+            yield candidate
+
+    def take_one(self) -> Candidate | None:
+        """The most urgent unit that may start now, which holds its slots from now on; `None` when there is none."""
+        heap, waiting = self._heap, self._waiting
+        while heap:
+            place = heapq.heappop(heap)
+            entry = place[-1]
+            candidate = entry.candidate
+            key = candidate.key
+            if waiting.get(key) is not entry:
+                self._rewake(entry)
                 continue
-            full = self._full(candidate)
+            full = self._full(entry)
             if full is not None:
-                heapq.heappush(self._parked.setdefault(full, []), candidate)
-                self._rewake(candidate, but=full)
+                heapq.heappush(full.parked, place)
+                self._rewake(entry, but=full)
                 continue
-            del self._waiting[candidate.key]
-            self._running[candidate.key] = candidate
-            for cap in self._caps(candidate):
-                self._used[cap] = self._used.get(cap, 0) + 1
+            del waiting[key]
+            self._running[key] = entry
+            for cap in entry.caps:
+                cap.used += 1
             if not candidate.holds_slot:  # a sub-flow does no work itself: background tasks in it must not wait for it
                 self._end_normal(candidate)
-            self._rewake(candidate)
-            yield candidate
+            self._rewake(entry)
+            return candidate
+        return None
 
     def is_queued(self, key: UnitKey) -> bool:
         """Whether the unit waits here."""
@@ -133,51 +184,60 @@ class Admission:
         """How many units are queued."""
         return len(self._waiting)
 
-    def _caps(self, candidate: Candidate) -> list[Cap]:
-        """The caps a candidate counts against, and their limits noted."""
-        caps: list[Cap] = []
-        if candidate.max_parallel is not None:
-            cap: Cap = ("task", candidate.run_id, candidate.task)
-            self._limits[cap] = candidate.max_parallel
-            caps.append(cap)
+    def _caps_of(self, candidate: Candidate) -> tuple[_Cap, ...]:
+        """The caps a candidate counts against, those of its fan-out first."""
+        caps = (self._engine,) if candidate.holds_slot else ()
         if candidate.run_slots is not None:
-            cap = ("run", candidate.run_id)
-            self._limits[cap] = candidate.run_slots
-            caps.append(cap)
-        if candidate.holds_slot:
-            caps.append(_ENGINE)
+            caps = (self._hold((candidate.run_id, ""), candidate.run_slots), *caps)
+        if candidate.max_parallel is not None:
+            caps = (self._hold((candidate.run_id, candidate.task), candidate.max_parallel), *caps)
         return caps
 
-    def _full(self, candidate: Candidate) -> Cap | None:
-        if candidate.priority == BACKGROUND and self._normal:
-            return _QUIET
-        return next((cap for cap in self._caps(candidate) if not self._has_room(cap)), None)
+    def _hold(self, name: CapName, limit: int) -> _Cap:
+        cap = self._caps.get(name)
+        if cap is None:
+            cap = self._caps[name] = _Cap(name, limit)
+        cap.limit = limit
+        cap.holders += 1
+        return cap
 
-    def _has_room(self, cap: Cap) -> bool:
-        if cap == _QUIET:
-            return not self._normal
-        return self._used.get(cap, 0) < self._limits[cap]
+    def _let_go(self, entry: _Entry) -> None:
+        """An entry neither waits nor runs any more: forget the caps that nobody else counts against."""
+        for cap in entry.caps:
+            if cap.name is not None:
+                cap.holders -= 1
+                if not cap.holders:
+                    del self._caps[cap.name]
+
+    def _full(self, entry: _Entry) -> _Cap | None:
+        if entry.candidate.priority == BACKGROUND and self._normal:
+            return self._quiet
+        for cap in entry.caps:
+            if cap.used >= cap.limit:
+                return cap
+        return None
+
+    def _has_room(self, cap: _Cap) -> bool:
+        return not self._normal if cap is self._quiet else cap.used < cap.limit
 
     def _end_normal(self, candidate: Candidate) -> None:
         if candidate.priority != BACKGROUND:
             self._normal -= 1
             if not self._normal:
-                self._wake(_QUIET)
+                self._wake(self._quiet)
 
-    def _rewake(self, candidate: Candidate, *, but: Cap | None = None) -> None:
-        """`candidate` left the heap without using up the room of its caps: let the next one parked there try."""
-        for cap in self._caps(candidate):
-            if cap != but:
+    def _rewake(self, entry: _Entry, *, but: _Cap | None = None) -> None:
+        """An entry left the heap without using up the room of its caps: let the next one parked there try."""
+        for cap in entry.caps:
+            if cap.parked and cap is not but:
                 self._wake(cap)
-        if candidate.priority == BACKGROUND and but != _QUIET:
-            self._wake(_QUIET)
+        if entry.candidate.priority == BACKGROUND and but is not self._quiet:
+            self._wake(self._quiet)
 
-    def _wake(self, cap: Cap) -> None:
-        parked = self._parked.get(cap)
-        while parked and self._has_room(cap):
-            candidate = heapq.heappop(parked)
-            if self._waiting.get(candidate.key) is candidate:
-                heapq.heappush(self._heap, candidate)
-                break
-        if not parked:
-            self._parked.pop(cap, None)
+    def _wake(self, cap: _Cap) -> None:
+        while cap.parked and self._has_room(cap):
+            place = heapq.heappop(cap.parked)
+            entry = place[-1]
+            if self._waiting.get(entry.candidate.key) is entry:
+                heapq.heappush(self._heap, place)
+                return

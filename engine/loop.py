@@ -199,7 +199,7 @@ class Engine:
         while True:
             while self._commands:
                 self._decide(*self._commands.popleft())
-            candidate = next(self._admission.take(), None)
+            candidate = self._admission.take_one()
             if candidate is None:
                 return
             self._admit(candidate)

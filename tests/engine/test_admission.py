@@ -207,6 +207,18 @@ def test_runs_that_have_ended_leave_nothing_behind() -> None:
         while started := list(admission.take()):
             for one in started:
                 admission.release(one.key)
-    assert not admission._parked
-    assert not admission._used
-    assert set(admission._limits) == {("engine",)}
+    assert not admission._caps
+    assert (admission._engine.used, admission._engine.parked, admission._quiet.parked) == (0, [], [])
+
+
+def test_a_unit_that_is_withdrawn_and_queued_again_at_once_starts_once() -> None:
+    admission = Admission(slots=1)
+    again = candidate(task="one", run_slots=None)
+    for _ in range(3):
+        admission.offer(again)
+        admission.withdraw(again.key)
+    admission.offer(again)
+    admission.offer(candidate(task="two"))
+    assert starts(admission) == ["one"]
+    admission.release(("r", "one", -1))
+    assert starts(admission) == ["two"]
