@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from engine.compiling.actions import bare, compile_action, compile_fan_out, compile_map
@@ -33,10 +33,11 @@ from engine.compiling.policies import (
 from engine.errors import InvalidFlow
 from engine.plan import Edge, EdgeKind, FanOut, Plan, PlanTask, Probe, Repeat, RetryUpstream
 from specs.check import Checked, flow_name
+from specs.collection import without_collection
 from specs.expressions import compile_value
 from specs.graph import FlowGraph, reset_members
 from specs.model import FlowSpec, TaskSpec
-from specs.model.parts import ProbeSpec
+from specs.model.parts import EdgeSpec, ProbeSpec
 from specs.model.task import UndoSpec
 
 LANGUAGE_VERSION = 1
@@ -57,6 +58,14 @@ class _Group(Struct, frozen=True, dict=True):
 
     prefix: str
     specs: Mapping[str, TaskSpec]
+    _edges: dict[tuple[str, str], Edge] = field(default_factory=dict)
+
+    def edge(self, kind: EdgeKind, spec: EdgeSpec) -> Edge:
+        """An edge as written; those without a time limit are one and the same for all that wait for a task."""
+        upstream = self.prefix + spec.task
+        if spec.timeout is not None:
+            return Edge(kind, upstream, spec.timeout, spec.on_timeout)
+        return self._edges.get((kind, upstream)) or self._edges.setdefault((kind, upstream), Edge(kind, upstream))
 
     @cached_property
     def graph(self) -> FlowGraph:
@@ -73,7 +82,8 @@ def compile_flow(checked: Checked, *, base: Path) -> Plan:
     Raises:
         InvalidFlow: the check found errors.
     """
-    return _compile(checked, base, {})
+    with without_collection():
+        return _compile(checked, base, {})
 
 
 def digest_of(files: Mapping[str, str]) -> str:
@@ -171,12 +181,13 @@ def _arm_edges(group: _Group) -> dict[str, tuple[Edge, ...]]:
 def _task(
     flow: FlowSpec, group: _Group, name: str, spec: TaskSpec, arms: tuple[Edge, ...], *, position: int
 ) -> PlanTask:
-    times = timing(spec)
+    action = spec.action
+    times = timing(spec, action=action)
     return PlanTask(
         id=group.prefix + name,
         position=position,
         action=compile_action(spec, flow),
-        edges=(*_edges(group.prefix, spec), *arms),
+        edges=_edges(group, spec) + arms,
         before_complete=tuple(dict.fromkeys(group.prefix + edge.task for edge in spec.before_complete)),
         join=spec.join,
         condition=None if spec.condition is None else bare(spec.condition),
@@ -189,7 +200,7 @@ def _task(
         deadline=spec.deadline,
         queue_timeout=spec.queue_timeout,
         grace=times.grace,
-        retry=retry_policy(spec.retry, action=spec.action),
+        retry=retry_policy(spec.retry, action=action),
         retry_upstream=_retry_upstream(group, name, spec),
         repeat=_repeat(spec),
         allow_failure=spec.allow_failure,
@@ -202,14 +213,13 @@ def _task(
     )
 
 
-def _edges(prefix: str, spec: TaskSpec) -> list[Edge]:
+def _edges(group: _Group, spec: TaskSpec) -> tuple[Edge, ...]:
     """The edges as written, a repeated one once; `before_complete` is not among them."""
-    found: dict[tuple[EdgeKind, str], Edge] = {}
+    found: dict[tuple[str, str], Edge] = {}
     for key, _, edge in spec.edges():
         if key in _EDGE_KINDS:
-            kind = _EDGE_KINDS[key]
-            found.setdefault((kind, edge.task), Edge(kind, prefix + edge.task, edge.timeout, edge.on_timeout))
-    return list(found.values())
+            found.setdefault((_EDGE_KINDS[key], edge.task), group.edge(_EDGE_KINDS[key], edge))
+    return tuple(found.values())
 
 
 def _retry_upstream(group: _Group, name: str, spec: TaskSpec) -> RetryUpstream | None:
@@ -250,7 +260,7 @@ def _undo_task(flow: FlowSpec, name: str, spec: TaskSpec, undo: UndoSpec, *, pos
         shell=spec.shell,
         workdir=spec.workdir,
     )
-    times = timing(shaped)
+    times = timing(shaped, action=action)
     return PlanTask(
         id=f"undo.{name}",
         position=position,

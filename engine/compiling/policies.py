@@ -52,6 +52,11 @@ _PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
+_LADDER = RateLimit(6, RATE_LIMIT_DELAYS, ())
+_UNTOLD = RetryPolicy(rate_limit=_LADDER)
+"""What holds for a task that says nothing of `retry`, which are most: one for all of them."""
+
+
 class Timing(Struct, frozen=True):
     """The times of a task with defaults filled in."""
 
@@ -59,11 +64,11 @@ class Timing(Struct, frozen=True):
     grace: timedelta
 
 
-def timing(task: TaskSpec) -> Timing:
+def timing(task: TaskSpec, *, action: str) -> Timing:
     """`timeout` and `grace` as they hold: the default timeout is cut to the deadline, a written one is not."""
     if isinstance(task.timeout, timedelta):
         timeout: timedelta | None = task.timeout
-    elif task.timeout == "none" or task.service or task.action not in TIMED_ACTIONS:
+    elif task.timeout == "none" or task.service or action not in TIMED_ACTIONS:
         timeout = None
     else:
         timeout = min(DEFAULT_TIMEOUT, task.deadline) if task.deadline else DEFAULT_TIMEOUT
@@ -73,7 +78,7 @@ def timing(task: TaskSpec) -> Timing:
 def retry_policy(spec: RetrySpec | None, *, action: str) -> RetryPolicy:
     """A retry as it holds: what is written, else what its preset says, else the language's defaults."""
     if spec is None:
-        return RetryPolicy(rate_limit=_rate_limit(None, action=action))
+        return _UNTOLD
     values: dict[str, Any] = {**_ALONE, **(_PRESETS[spec.preset] if spec.preset else {})}
     for key in ("attempts", "delay", "backoff", "max_delay", "budget", "retry_after"):
         written = getattr(spec, key)
@@ -102,7 +107,7 @@ def _rate_limit(spec: RateLimitSpec | None, *, action: str) -> RateLimit | None:
     """The ladder is there for whoever says that it was refused for its rate: a server by 429, a script by `FLOW_CONTROL`.
     What a process prints is looked at only where `rate_limit` is written."""
     if spec is None:
-        return RateLimit(6, RATE_LIMIT_DELAYS, ())
+        return _LADDER
     delays = tuple(spec.delays) if spec.delays is not None else RATE_LIMIT_DELAYS
     match = tuple(spec.match) if spec.match is not None else RATE_LIMIT_PATTERNS
     return RateLimit(spec.attempts, delays, match if action in ("run", "exec", "call") else ())

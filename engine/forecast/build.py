@@ -14,6 +14,7 @@ from engine.forecast.settings import settings
 from engine.forecast.written import inputs, summary
 from engine.outcomes import Json
 from engine.plan import EdgeKind, Plan, PlanTask
+from specs.collection import without_collection
 from specs.model.triggers import TriggerSpec
 from specs.quantities import format_duration
 
@@ -35,10 +36,20 @@ def forecast(
     `params` are checked values; those with a default may be left out, and what reads a required one that is missing is
     left open. `durations` are seconds by task from earlier runs, `None` when there were none.
     """
-    known = _bound(plan, params)
-    decided = certainty(plan, known)
+    with without_collection():
+        return _forecast(plan, flow_name, params, triggers, now, durations or {})
+
+
+def _forecast(
+    plan: Plan,
+    flow_name: str,
+    params: Mapping[str, Json],
+    triggers: Mapping[str, TriggerSpec],
+    now: datetime,
+    taken: Mapping[str, float],
+) -> Forecast:
+    decided = certainty(plan, _bound(plan, params))
     waves = {id_: number for number, wave in enumerate(plan.waves, start=1) for id_ in wave}
-    taken = durations or {}
     return Forecast(
         flow=flow_name,
         digest=plan.digest,

@@ -31,6 +31,8 @@ from specs.model.values import Duration, EnvironmentName, Id, Name
 ACTIONS = ("run", "exec", "call", "use", "flow", "branch", "switch", "approval", "wait", "set", "fail")
 """The keys of which a task has exactly one, in the order of `LANGUAGE.md`."""
 
+_ACTIONS = frozenset(ACTIONS)
+
 EDGE_KEYS = ("after", "after_complete", "after_start", "after_end", "after_failure", "before_complete")
 """The keys that hold edges; `after_complete` is the long name of `after`."""
 
@@ -122,13 +124,15 @@ class TaskSpec(Part):
     @property
     def action(self) -> str:
         """The one action of a valid task."""
-        return self.actions()[0]
+        return next(name for name in self.model_fields_set if name in _ACTIONS and getattr(self, name) is not None)
 
     def edges(self) -> Iterator[tuple[str, int, EdgeSpec]]:
         """Every edge as (key, index, edge) in the order of `EDGE_KEYS`; `after_complete` keeps its name."""
+        written = self.model_fields_set
         for key in EDGE_KEYS:
-            for index, edge in enumerate(getattr(self, key)):
-                yield key, index, edge
+            if key in written:
+                for index, edge in enumerate(getattr(self, key)):
+                    yield key, index, edge
 
     def arms(self) -> Iterator[tuple[tuple[str | int | float | bool, ...], str]]:
         """Every task named by an arm, as (path below the task, id)."""
