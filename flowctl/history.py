@@ -37,13 +37,15 @@ class PlanLost(FlowctlError):
 @contextmanager
 def existing_store(workspace: Workspace) -> Iterator[Store | None]:
     """The store, or `None` where no run has made one yet; looking never makes one."""
-    from engine.store import places
+    from engine.clock import SystemClock
+    from engine.store.opening import find_store
 
-    if not places.exists(places.resolve_store(workspace.settings.store)):
-        yield None
-        return
-    with workspace.store(create=False) as store:
+    store = find_store(workspace.settings.store, now=SystemClock().now())
+    try:
         yield store
+    finally:
+        if store is not None:
+            store.close()
 
 
 @contextmanager

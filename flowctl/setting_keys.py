@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from engine.store.address import SCHEMES, ServerAddress, StoreAddress
 from flowctl.check_settings import read_acceptances, read_enabled, read_severities
 from flowctl.setting_values import Wrong, kind_of, shown
 from flowctl.terminal.colour import ColourChoice
@@ -19,21 +22,27 @@ from specs.suggest import did_you_mean
 class SettingKey(Struct, frozen=True):
     """One key. `read` makes a setting of a value and the folder its relative paths start from; `parse` a value of text.
 
-    `name` is the field it ends up in, `variable` its environment variable, empty where there is none.
+    `name` is the field it ends up in, `variable` its environment variable, empty where there is none. A value that may hold
+    a secret can also be in a file, which the variable with `_FILE` at its end names.
     """
 
     name: str
     variable: str
     read: Callable[[Any, Path], Any]
     parse: Callable[[str], Any] = str
+    is_secret: bool = False
 
 
-def _store(value: Any, folder: Path) -> Path:
+def _store(value: Any, folder: Path) -> StoreAddress:
     text = _text(value)
     scheme, separator, rest = text.partition("://")
+    if separator and scheme in SCHEMES:
+        return _server(text)
     if separator and scheme != "sqlite":
         raise Wrong(
-            f"there is no store for `{scheme}`", code="FLOW113", help="write `sqlite:///FILE`, or the path of a file"
+            f"there is no store for `{scheme}`",
+            code="FLOW113",
+            help="write the path of a file, or `postgresql://USER@HOST/DATABASE`",
         )
     path = rest.removeprefix("/") if separator else text
     if separator and not rest.startswith("/"):
@@ -41,6 +50,41 @@ def _store(value: Any, folder: Path) -> Path:
     if path in ("", ":memory:"):
         raise Wrong("the store must be a file", help="write `sqlite:///FILE`, or the path of a file")
     return _path(path, folder)
+
+
+def _server(url: str) -> ServerAddress:
+    """The address that a URL names. The URL may hold a password, so no message quotes it."""
+    try:
+        readable = "\0" not in url and urlsplit(url).port != 0
+    except ValueError:
+        readable = False
+    if not readable:
+        raise Wrong(
+            "the URL of the store cannot be read",
+            help="write `postgresql://USER@HOST:PORT/DATABASE`, with special characters of a password as `%40` and the like",
+        )
+    return ServerAddress(url)
+
+
+def _name(most: int) -> Callable[[Any, Path], str]:
+    """A name in a database, of so many bytes; the server would cut a longer one short."""
+
+    def read(value: Any, _folder: Path) -> str:
+        text = _text(value)
+        if not text or "\0" in text or len(text.encode(errors="replace")) > most:
+            raise Wrong(f"expected a name of 1 to {most} bytes, without NUL")
+        return text
+
+    return read
+
+
+def _duration(value: Any, _folder: Path) -> timedelta:
+    from specs.quantities import parse_duration
+
+    duration = parse_duration(_text(value))
+    if duration is None:
+        raise Wrong(f"`{shown(value)}` is not a duration", code="FLOW118", help="write for example `90s` or `10m`")
+    return duration
 
 
 def _path(value: Any, folder: Path) -> Path:
@@ -127,9 +171,12 @@ def _paths_in(text: str) -> list[str]:
 
 
 KEYS: Mapping[str, SettingKey] = {
-    "store": SettingKey("store", "FLOWCTL_DB_URL", _store),
+    "store": SettingKey("store", "FLOWCTL_DB_URL", _store, is_secret=True),
     "slots": SettingKey("slots", "FLOWCTL_SLOTS", _whole(1, 10_000), _number_in),
     "env_files": SettingKey("env_files", "FLOWCTL_ENV_FILES", _paths, _paths_in),
+    "db.schema": SettingKey("schema", "FLOWCTL_DB_SCHEMA", _name(63)),
+    "db.prefix": SettingKey("prefix", "FLOWCTL_DB_PREFIX", _name(40)),
+    "db.patience": SettingKey("patience", "FLOWCTL_DB_PATIENCE", _duration),
     "connectors": SettingKey("connectors", "", _connectors),
     "color": SettingKey("color", "FLOWCTL_COLOR", _colour),
     "limits.file": SettingKey("file_bytes", "FLOWCTL_LIMITS_FILE", _size),

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
+from engine.store.address import ServerAddress, StoreAddress
 from flowctl.places import Folders, user_folders
 from flowctl.problems import UsageProblem
 from flowctl.reading import SPEC_BYTES, Unreadable, read_regular, shown_path
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 PROJECT_FILE = "flowctl.yaml"
 USER_FILE = "config.yaml"
 LARGEST = 1 << 20
+SECRET_BYTES = 1 << 16
 
 
 class FileLimits(Struct, frozen=True):
@@ -40,11 +44,25 @@ class FileLimits(Struct, frozen=True):
     depth: int = 40
 
 
+class Database(Struct, frozen=True):
+    """How a store in a database is used.
+
+    Attributes:
+        schema: of its tables; `None` for the one that the server takes first.
+        prefix: what the names of its tables begin with.
+        patience: how long a run waits for a server that is away.
+    """
+
+    schema: str | None = None
+    prefix: str = ""
+    patience: timedelta = timedelta(minutes=10)
+
+
 class Settings(Struct, frozen=True):
     """Everything that is set, as it holds.
 
     Attributes:
-        store: the SQLite file; its folder may not exist yet.
+        store: the SQLite file, whose folder may not exist yet, or the address of a database.
         slots: how many attempts the engine makes at a time.
         env_files: files of variables to read before a run, each of which must exist.
         connectors: connector types of the project: name -> `package.module:Class`.
@@ -54,13 +72,14 @@ class Settings(Struct, frozen=True):
         origins: for each key that is not at its default, where its value comes from.
     """
 
-    store: Path
+    store: StoreAddress
     folders: Folders
     slots: int = 64
     env_files: tuple[Path, ...] = ()
     connectors: Mapping[str, str] = field(default_factory=dict)
     color: ColourChoice = ColourChoice.AUTO
     limits: FileLimits = FileLimits()
+    db: Database = Database()
     checks: Policy = AS_WRITTEN
     project: Path | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -129,15 +148,19 @@ def _settings(
     found: Mapping[str, Any], origins: Mapping[str, str], *, folders: Folders, project: Path | None
 ) -> Settings:
     flat = {key: value for key, value in found.items() if "." not in key}
-    limits, checks = (
+    limits, checks, db = (
         {KEYS[key].name: value for key, value in found.items() if key.startswith(group)}
-        for group in ("limits.", "checks.")
+        for group in ("limits.", "checks.", "db.")
     )
-    flat.setdefault("store", folders.data / "flowctl.db")
+    database = Database(**db)
+    store = flat.setdefault("store", folders.data / "flowctl.db")
+    if isinstance(store, ServerAddress):
+        flat["store"] = replace(store, schema=database.schema, prefix=database.prefix)
     return Settings(
         folders=folders,
         project=project,
         limits=FileLimits(**limits),
+        db=database,
         checks=Policy(**checks),
         origins=origins,
         **flat,
@@ -150,8 +173,20 @@ def _settings(
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     for key, spec in KEYS.items():
         text = environ.get(spec.variable, "") if spec.variable else ""
+        file = environ.get(f"{spec.variable}_FILE", "") if spec.is_secret else ""
+        if text and file:
+            raise BadSettings(f"`{spec.variable}` and `{spec.variable}_FILE` exclude each other")
         if text:
             yield key, spec.variable, text
+        elif file:
+            yield key, f"{spec.variable}_FILE", _secret_in(Path(file))
+
+
+def _secret_in(path: Path) -> str:
+    try:
+        return read_regular(path, most=SECRET_BYTES, follow=True).decode().strip()
+    except (Unreadable, UnicodeDecodeError) as error:
+        raise BadSettings(f"cannot read `{shown_path(path)}`: {error}") from error
 
 
 def _from_text(key: str, text: str, *, origin: str, folder: Path) -> Any:

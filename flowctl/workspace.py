@@ -121,15 +121,18 @@ class Workspace:
         """The files of runs, in a folder beside the store."""
         from engine.run_files import RunFiles
 
-        return RunFiles(self.settings.store.with_suffix(".runs"))
+        store = self.settings.store
+        return RunFiles(
+            (store if isinstance(store, Path) else self.settings.folders.data / "flowctl").with_suffix(".runs")
+        )
 
     @contextmanager
     def store(self, *, create: bool) -> Iterator[Store]:
         """The store, closed at the end."""
         from engine.clock import SystemClock
-        from engine.store.sqlite import SqliteStore
+        from engine.store.opening import open_store
 
-        store = SqliteStore.open(self.settings.store, create=create, now=SystemClock().now())
+        store = open_store(self.settings.store, create=create, now=SystemClock().now())
         try:
             yield store
         finally:

@@ -1,7 +1,9 @@
-"""Where a store is that is not a file: the address of a database, told without its password."""
+"""Where a store is: a file, or a database at an address that is told without its password."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
@@ -27,6 +29,9 @@ class ServerAddress(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"<ServerAddress {self}>"
+
+
+StoreAddress: TypeAlias = Path | ServerAddress
 
 
 def shown_url(url: str) -> str:

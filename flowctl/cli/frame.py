@@ -39,6 +39,7 @@ class Frame(Struct, frozen=True, dict=True):
         verbosity: how often `-v` was given.
         named: the flow or folder that the command is about, where there is one.
         config: a settings file to use instead of the nearest `flowctl.yaml`.
+        store: where the store is, instead of what the settings say.
         form: how data is printed.
     """
 
@@ -48,6 +49,7 @@ class Frame(Struct, frozen=True, dict=True):
     verbosity: int = 0
     no_input: bool = False
     config: Path | None = None
+    store: str | None = None
     named: Path | None = None
     form: OutputForm = OutputForm.TEXT
 
@@ -61,7 +63,8 @@ class Frame(Struct, frozen=True, dict=True):
         """The settings that hold here; raises `BadSettings`."""
         from flowctl.settings import load_settings
 
-        flags = {} if self.color is None else {"color": self.color.value}
+        given = {"color": self.color and self.color.value, "store": self.store}
+        flags = {key: value for key, value in given.items() if value is not None}
         return load_settings(folder=Path.cwd(), environ=self.environ, flags=flags, config=self.config, named=self.named)
 
     def about(self, *named: str | None) -> Frame:

@@ -30,6 +30,9 @@ def _shared(
         Path | None,
         typer.Option("--config", metavar="FILE", help="Settings instead of the nearest flowctl.yaml."),
     ] = None,
+    store: Annotated[
+        str | None, typer.Option("--store", metavar="STORE", help="A file, or `postgresql://USER@HOST/DATABASE`.")
+    ] = None,
     color: Annotated[ColourChoice | None, typer.Option("--color", help="When to use colours.")] = None,
     output: Annotated[OutputForm | None, typer.Option("-o", "--output", help="How data is printed.")] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as `-o json`.", show_default=False)] = False,
@@ -160,6 +163,7 @@ def make_frame(values: dict[str, Any]) -> Frame:
         verbosity=values["verbose"] or 0,
         no_input=bool(values["no_input"]),
         config=values["config"],
+        store=values["store"],
         form=OutputForm(form or OutputForm.TEXT),
     )
 

@@ -8,6 +8,7 @@ from flowctl.cli.table import COMMANDS
 GLOBAL_OPTIONS: tuple[tuple[str, str], ...] = (
     ("-C DIR", "work as if started in DIR"),
     ("--config FILE", "settings instead of the nearest flowctl.yaml"),
+    ("--store STORE", "a file, or postgresql://USER@HOST/DATABASE"),
     ("--color WHEN", "auto, always or never"),
     ("-o, --output FORM", "text or json; --json is the same as -o json"),
     ("-q, --quiet", "no talk on stderr but errors"),

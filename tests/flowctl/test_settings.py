@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from engine.store.address import ServerAddress
 from flowctl.settings import BadSettings, FileLimits, Settings, load_settings
 from flowctl.terminal.colour import ColourChoice
 
@@ -85,7 +87,7 @@ def test_a_store_is_a_path_or_an_sqlite_url(tmp_path: Path, text: str, expected:
     assert load(tmp_path, FLOWCTL_DB_URL=text).store == tmp_path / expected
 
 
-@pytest.mark.parametrize("text", ["postgresql://db/flow", "sqlite:///:memory:", "sqlite://x.db", "sqlite:///"])
+@pytest.mark.parametrize("text", ["sqlite:///:memory:", "sqlite://x.db", "sqlite:///"])
 def test_other_stores_are_refused_with_the_form_to_write(tmp_path: Path, text: str) -> None:
     with pytest.raises(BadSettings) as caught:
         load(tmp_path, FLOWCTL_DB_URL=text)
@@ -165,3 +167,54 @@ def test_connectors_and_limits_are_read(tmp_path: Path) -> None:
 def test_a_variable_that_is_no_number_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="`FLOWCTL_SLOTS`: expected a whole number, found text"):
         load(tmp_path, FLOWCTL_SLOTS="lots")
+
+
+URL = "postgresql://ada:p%40ss@db.example:6543/flows?sslmode=require&password=hush"
+
+
+def test_a_store_may_be_a_database(tmp_path: Path) -> None:
+    write(tmp_path / "flowctl.yaml", f"store: {URL}\ndb: {{schema: flows, prefix: a_, patience: 90s}}\n")
+    settings = load(tmp_path)
+    assert settings.store == ServerAddress(URL, schema="flows", prefix="a_")
+    assert settings.db.patience == timedelta(seconds=90)
+    assert load(tmp_path, flags={"store": "other.db"}).store == tmp_path / "other.db"
+    assert load(tmp_path, FLOWCTL_DB_URL="postgres:///x").store == ServerAddress("postgres:///x", "flows", "a_")
+
+
+def test_the_text_of_a_store_never_holds_a_password(tmp_path: Path) -> None:
+    settings = load(tmp_path, FLOWCTL_DB_URL=URL)
+    assert str(settings.store) == "postgresql://ada@db.example:6543/flows"
+    assert "p%40ss" not in repr(settings)
+    assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("postgresql://ada:secret@host:port/db", "the URL of the store cannot be read"),
+        ("postgresql://ada:secret@[host/db", "the URL of the store cannot be read"),
+        ("mysql://ada:secret@host/db", "there is no store for `mysql`"),
+    ],
+)
+def test_a_url_that_is_none_is_refused_without_being_quoted(tmp_path: Path, url: str, problem: str) -> None:
+    with pytest.raises(BadSettings) as caught:
+        load(tmp_path, FLOWCTL_DB_URL=url)
+    assert str(caught.value) == f"`FLOWCTL_DB_URL`: {problem}"
+    assert "secret" not in f"{caught.value}{caught.value.hint}"
+
+
+def test_a_url_may_be_in_a_file(tmp_path: Path) -> None:
+    file = write(tmp_path / "run" / "url", f"{URL}\n")
+    assert load(tmp_path, FLOWCTL_DB_URL_FILE=str(file)).store == ServerAddress(URL)
+    with pytest.raises(BadSettings, match="exclude each other"):
+        load(tmp_path, FLOWCTL_DB_URL_FILE=str(file), FLOWCTL_DB_URL=URL)
+    with pytest.raises(BadSettings, match="cannot read"):
+        load(tmp_path, FLOWCTL_DB_URL_FILE=str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("key", ["schema", "prefix"])
+@pytest.mark.parametrize("text", ['""', "7", '"a\\0"', "x" * 64])
+def test_names_in_a_database_are_such_that_the_server_keeps_them(tmp_path: Path, key: str, text: str) -> None:
+    write(tmp_path / "flowctl.yaml", f"db: {{{key}: {text}}}\n")
+    with pytest.raises(BadSettings):
+        load(tmp_path)

@@ -48,7 +48,7 @@ def test_every_command_explains_itself(program: Program, command: str) -> None:
     done = program(command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: flowctl {command}")
-    for option in ("-C", "--color", "--config", "--json", "--quiet", "--verbose", "--no-input"):
+    for option in ("-C", "--color", "--config", "--store", "--json", "--quiet", "--verbose", "--no-input"):
         assert option in done.stdout
 
 
