@@ -63,8 +63,6 @@ class FlowGraph:
         links: every edge between two tasks that exist, in file order.
         unknown: edges that name a task that does not exist.
         own: edges of a task to itself.
-        incoming: by task, the links that decide it: arms, and all kinds but `before_complete`.
-        outgoing: by task, the links whose `upstream` it is, `before_complete` excepted.
         handlers: by task, the tasks with `recovers` that name it in `after_failure`.
         successors: by vertex, the vertices that come after it; without hidden edges.
     """
@@ -77,8 +75,6 @@ class FlowGraph:
         self.links: list[Link] = []
         self.unknown: list[Link] = []
         self.own: list[Link] = []
-        self.incoming: dict[str, list[Link]] = {task: [] for task in tasks}
-        self.outgoing: dict[str, list[Link]] = {task: [] for task in tasks}
         self.handlers: dict[str, list[str]] = {}
         for link in written_links(tasks, prefix):
             if link.upstream not in tasks or link.task not in tasks:
@@ -86,24 +82,38 @@ class FlowGraph:
             elif link.upstream == link.task:
                 self.own.append(link)
             else:
-                self._add(link)
+                self.links.append(link)
+                if link.kind == "after_failure" and tasks[link.task].recovers:
+                    self.handlers.setdefault(link.upstream, []).append(link.task)
         self.successors = self._vertices()
 
-    def _add(self, link: Link) -> None:
-        kind, upstream, task, _ = link
-        self.links.append(link)
-        if kind == "before_complete":
-            return
-        self.incoming[task].append(link)
-        self.outgoing[upstream].append(link)
-        if kind == "after_failure" and self.tasks[task].recovers:
-            self.handlers.setdefault(upstream, []).append(task)
+    @cached_property
+    def incoming(self) -> Mapping[str, list[Link]]:
+        """By task, the links that decide it: arms, and all kinds but `before_complete`."""
+        incoming: dict[str, list[Link]] = {task: [] for task in self.tasks}
+        for link in self.links:
+            if link.kind != "before_complete":
+                incoming[link.task].append(link)
+        return incoming
+
+    @cached_property
+    def outgoing(self) -> Mapping[str, list[Link]]:
+        """By task, the links whose `upstream` it is, `before_complete` excepted."""
+        outgoing: dict[str, list[Link]] = {task: [] for task in self.tasks}
+        for link in self.links:
+            if link.kind != "before_complete":
+                outgoing[link.upstream].append(link)
+        return outgoing
 
     def _vertices(self) -> list[list[int]]:
         successors: list[list[int]] = []
+        positions = self.positions
         for position in range(len(self.ids)):
             successors += ([2 * position + 1], [])
         for link in self.links:
+            if link.kind == "after":
+                successors[2 * positions[link.upstream] + 1].append(2 * positions[link.task])
+                continue
             for before, later in self.vertex_edges(link):
                 successors[before].append(later)
         return successors

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from specs.expressions.templates import contains_template
 from specs.model.flow import FlowSpec, HooksSpec
-from specs.model.parts import ProbeSpec
+from specs.model.parts import FanOutSpec, ProbeSpec
 from specs.model.task import TaskSpec, UndoSpec
 from specs.model.triggers import TriggerSpec
 
@@ -101,7 +101,8 @@ def uses(flow: FlowSpec, takes_secrets: TakesSecrets) -> Iterator[Use]:
 def _task(path: Path, task: TaskSpec, reader: Reader, takes_secrets: TakesSecrets) -> Iterator[Use]:
     if task.condition is not None:
         yield from _condition((*path, "if"), task.condition, replace(reader, stage="if"), "if")
-    yield from _fan_out(path, task, reader)
+    if task.fan_out is not None:
+        yield from _fan_out(path, task.fan_out, reader)
     body = reader if task.fan_out is None else replace(reader, item=True)
     written = task.model_fields_set  # most tasks have few keys, and there may be ten thousand tasks
     if not written.isdisjoint(_ACTION_KEYS):
@@ -114,10 +115,7 @@ def _task(path: Path, task: TaskSpec, reader: Reader, takes_secrets: TakesSecret
         yield from _undo((*path, "undo"), task.undo, replace(body, stage="undo"), takes_secrets)
 
 
-def _fan_out(path: Path, task: TaskSpec, reader: Reader) -> Iterator[Use]:
-    fan_out = task.fan_out
-    if fan_out is None:
-        return
+def _fan_out(path: Path, fan_out: FanOutSpec, reader: Reader) -> Iterator[Use]:
     path = (*path, "fan_out")
     before, within = replace(reader, stage="items"), replace(reader, item=True)
     yield from _list_or_bare((*path, "items"), fan_out.items, before, "items")
@@ -141,18 +139,24 @@ def _action(path: Path, task: TaskSpec | UndoSpec, reader: Reader, takes_secrets
     if task.run is not None and contains_template(task.run):
         yield Use((*path, "run"), task.run, "script", reader, "run")
     for index, element in enumerate(task.exec or ()):
-        yield from _values((*path, "exec", index), element, reader, "exec", "argument")
+        if _may_hold(element):
+            yield from _values((*path, "exec", index), element, reader, "exec", "argument")
     for key in ("call", "use", "flow"):
         target = getattr(task, key)
         if target is not None:
             yield from _literal((*path, key), target, key)
+    if task.with_ or task.env:
+        yield from _given(path, task, reader, takes_secrets)
+
+
+def _given(path: Path, task: TaskSpec | UndoSpec, reader: Reader, takes_secrets: TakesSecrets) -> Iterator[Use]:
+    """What an action is given by name."""
     trusted = replace(reader, secret=True)
     for name, value in task.with_.items():
         allowed = trusted if task.use is not None and takes_secrets(task.use, name) else reader
         yield from _values((*path, "with", name), value, allowed, f"with.{name}", "field")
-    if task.env:
-        for name, value in task.env.items():
-            yield from _values((*path, "env", name), value, trusted, f"env.{name}", "text")
+    for name, value in task.env.items():
+        yield from _values((*path, "env", name), value, trusted, f"env.{name}", "text")
 
 
 def _decision(path: Path, task: TaskSpec, reader: Reader) -> Iterator[Use]:
@@ -254,7 +258,7 @@ def _literal(path: Path, value: Any, field: str) -> Iterator[Use]:
 
 
 def _texts(path: Path, value: Any) -> Iterator[tuple[Path, str]]:
-    if value is None or (isinstance(value, str) and not contains_template(value)):
+    if not _may_hold(value):
         return
     pending: list[tuple[Path, Any]] = [(path, value)]
     while pending:
@@ -266,3 +270,8 @@ def _texts(path: Path, value: Any) -> Iterator[tuple[Path, str]]:
             pending.extend([((*below, key), item) for key, item in current.items()][::-1])
         elif isinstance(current, list):
             pending.extend([((*below, index), item) for index, item in enumerate(current)][::-1])
+
+
+def _may_hold(value: Any) -> bool:
+    """Whether a value may hold an expression, at first sight: most are plain text."""
+    return value is not None and (not isinstance(value, str) or contains_template(value))

@@ -62,7 +62,7 @@ def named_twice(context: FlowContext) -> Iterator[Diagnostic]:
     """No list of tasks names the same one twice; `after` and `after_complete` are one list."""
     for graph in context.graphs:
         links = [*graph.links, *graph.own, *graph.unknown]
-        if len({(link.kind, link.upstream, link.task) for link in links}) == len(links):
+        if len({link[:3] for link in links}) == len(links):  # kind, upstream and task
             links = []  # nothing is named twice anywhere, as nearly always
         lists: dict[tuple[object, ...], dict[str, Path]] = defaultdict(dict)
         for link in links:

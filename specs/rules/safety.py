@@ -15,8 +15,6 @@ from specs.expressions.references import references
 from specs.expressions.report import Reporter, findings_of
 from specs.expressions.templates import CLOSING, OPENING, contains_template
 from specs.expressions.uses import Use
-from specs.model.flow import HooksSpec
-from specs.model.task import TaskSpec
 from specs.rules.moving import move_to_env
 
 _SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash", "fish"})
@@ -62,6 +60,8 @@ def program_texts(context: FlowContext) -> Iterator[Diagnostic]:
     """A value is never part of a program that an interpreter is given as an argument."""
     reporter = Reporter(context)
     by_path = {read.use.path: read for read in context.expressions.reads if read.use.want == "argument"}
+    if not by_path:
+        return
     for command in _commands(context):
         if not any(isinstance(element, str) and contains_template(element) for element in command.elements):
             continue
@@ -89,14 +89,12 @@ def _program_help(program: str) -> str:
 
 
 def _commands(context: FlowContext) -> Iterator[_Command]:
-    tables: list[tuple[Path, Mapping[str, TaskSpec]]] = [(("tasks",), context.flow.tasks)]
-    tables += [(("hooks", kind), getattr(context.flow.hooks, kind)) for kind in HooksSpec.model_fields]
-    for prefix, tasks in tables:
-        for name, task in tasks.items():
+    for graph in context.graphs:
+        for name, task in graph.having("exec", "undo", "ready", "health"):
             owners = (((), task), (("undo",), task.undo), (("ready",), task.ready), (("health",), task.health))
             for below, owner in owners:
                 if owner is not None and owner.exec is not None:
-                    yield _Command((*prefix, name, *below, "exec"), owner.exec)
+                    yield _Command((*graph.prefix, name, *below, "exec"), owner.exec)
 
 
 def _program_text(elements: Sequence[Any]) -> tuple[str, list[int]]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from specs.context import FlowContext, Path, Rule
 from specs.diagnostics import Diagnostic, Edit, Fix
 from specs.literals import has_expression, misfit
-from specs.model import FlowSpec, ParamSpec, TaskSpec
+from specs.model import ParamSpec, TaskSpec
 from specs.model.parts import HoursSpec, RetrySpec
 from specs.patterns import pattern_problem
 from specs.scalars import WrittenInt, shortened, written_form
@@ -33,7 +33,7 @@ _ONLY_WITH = {
 
 def parameter_keys(context: FlowContext) -> Iterator[Diagnostic]:
     """A parameter has only keys that its type knows, and a lower bound that is not above the upper one."""
-    for path, param in _params(context.flow):
+    for path, param in _params(context):
         for key, types in _ONLY_WITH.items():
             if getattr(param, key) is not None and param.type not in types:
                 message = f"`{key}` and `type: {param.type}` exclude each other"
@@ -48,7 +48,7 @@ def parameter_keys(context: FlowContext) -> Iterator[Diagnostic]:
 
 def parameter_default(context: FlowContext) -> Iterator[Diagnostic]:
     """A default fits the type, the choices, the bounds and the pattern; so do the choices the type."""
-    for path, param in _params(context.flow):
+    for path, param in _params(context):
         only_type = ParamSpec(type=param.type, items=param.items)
         for index, choice in enumerate(param.choices or ()):
             wrong = misfit(choice, only_type)
@@ -68,7 +68,7 @@ def parameter_default(context: FlowContext) -> Iterator[Diagnostic]:
 
 def patterns(context: FlowContext) -> Iterator[Diagnostic]:
     """Every pattern can be matched in linear time."""
-    for path, pattern in _patterns(context.flow):
+    for path, pattern in _patterns(context):
         problem = pattern_problem(pattern)
         if problem is not None:
             help_ = None
@@ -79,7 +79,7 @@ def patterns(context: FlowContext) -> Iterator[Diagnostic]:
 
 def read_otherwise(context: FlowContext) -> Iterator[Diagnostic]:
     """Plain text that YAML 1.1 readers take for a boolean, a time or an octal number."""
-    for path, value in _loose_values(context.flow):
+    for path, value in _loose_values(context):
         reading = _reading(value)
         if reading is None:
             continue
@@ -97,7 +97,7 @@ def read_otherwise(context: FlowContext) -> Iterator[Diagnostic]:
 
 def written_forms(context: FlowContext) -> Iterator[Diagnostic]:
     """Texts with a form of their own have it: jitter, callables, sources of secrets, operating hours."""
-    for path, text, form in _formed(context.flow):
+    for path, text, form in _formed(context):
         if "${{" not in text and form.pattern.fullmatch(text) is None:
             message = f"`{shortened(text)}` is not {form.what}"
             yield context.finding("FLOW120", path, message, help=f"write {form.example}")
@@ -105,7 +105,7 @@ def written_forms(context: FlowContext) -> Iterator[Diagnostic]:
 
 def shells(context: FlowContext) -> Iterator[Diagnostic]:
     """A shell is one of those the engine knows how to start, or an argv."""
-    for path, task in _tasks(context.flow):
+    for path, task in _having(context, "shell"):
         if isinstance(task.shell, str) and task.shell not in SHELLS and "${{" not in task.shell:
             near = nearest(task.shell, SHELLS)
             place = context.places.place((*path, "shell"))
@@ -123,10 +123,10 @@ RULES: tuple[Rule, ...] = (parameter_keys, parameter_default, patterns, written_
 # --- parameters and patterns ------------------------------------------------------------------------------------------
 
 
-def _params(flow: FlowSpec) -> Iterator[tuple[Path, ParamSpec]]:
-    for name, param in flow.params.items():
+def _params(context: FlowContext) -> Iterator[tuple[Path, ParamSpec]]:
+    for name, param in context.flow.params.items():
         yield ("params", name), param
-    for path, task in _tasks(flow):
+    for path, task in _having(context, "approval"):
         if task.approval is not None:
             for name, param in task.approval.fields.items():
                 yield (*path, "approval", "fields", name), param
@@ -144,11 +144,11 @@ def _boolean_help(param: ParamSpec) -> str | None:
     return None
 
 
-def _patterns(flow: FlowSpec) -> Iterator[tuple[Path, str]]:
-    for path, param in _params(flow):
+def _patterns(context: FlowContext) -> Iterator[tuple[Path, str]]:
+    for path, param in _params(context):
         if param.pattern is not None:
             yield (*path, "pattern"), param.pattern
-    for path, task in _tasks(flow):
+    for path, task in _having(context, "retry", "undo", "retry_upstream"):
         if task.retry is not None:
             yield from _retry_patterns((*path, "retry"), task.retry)
         if task.undo is not None and task.undo.retry is not None:
@@ -171,12 +171,11 @@ def _error_patterns(path: Path, errors: list[str]) -> Iterator[tuple[Path, str]]
             yield (*path, index), error.removeprefix("output~")
 
 
-def _tasks(flow: FlowSpec) -> Iterator[tuple[Path, TaskSpec]]:
-    for name, task in flow.tasks.items():
-        yield ("tasks", name), task
-    for kind in type(flow.hooks).model_fields:
-        for name, task in getattr(flow.hooks, kind).items():
-            yield ("hooks", kind, name), task
+def _having(context: FlowContext, *keys: str) -> Iterator[tuple[Path, TaskSpec]]:
+    """The tasks, of hooks too, for which one of these fields is given."""
+    for graph in context.graphs:
+        for name, task in graph.having(*keys):
+            yield (*graph.prefix, name), task
 
 
 # --- texts with a form ------------------------------------------------------------------------------------------------
@@ -211,13 +210,13 @@ _DAYS = _Form(
 _TIME = _Form(re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00"), "a time of day", "`08:00`, in quotes")
 
 
-def _formed(flow: FlowSpec) -> Iterator[tuple[Path, str, _Form]]:
-    for name, secret in flow.secrets.items():
+def _formed(context: FlowContext) -> Iterator[tuple[Path, str, _Form]]:
+    for name, secret in context.flow.secrets.items():
         yield ("secrets", name, "from"), secret.source, _SECRET_SOURCE
-    yield from _hours_forms(("hours",), flow.hours)
-    for name, trigger in flow.triggers.items():
+    yield from _hours_forms(("hours",), context.flow.hours)
+    for name, trigger in context.flow.triggers.items():
         yield from _hours_forms(("triggers", name, "hours"), trigger.hours)
-    for path, task in _tasks(flow):
+    for path, task in _having(context, "call", "retry", "undo"):
         if task.call is not None:
             yield (*path, "call"), task.call, _CALLABLE
         if task.retry is not None and task.retry.jitter is not None:
@@ -265,16 +264,16 @@ def _reading(value: object) -> str | None:
     return None
 
 
-def _loose_values(flow: FlowSpec) -> Iterator[tuple[Path, Any]]:
+def _loose_values(context: FlowContext) -> Iterator[tuple[Path, Any]]:
     """The values whose type nothing but their writing tells: environments, arguments by name, labels, defaults."""
     for section in ("env", "labels", "outputs"):
-        yield from _entries((section,), getattr(flow, section))
-    for name, connector in flow.connectors.items():
+        yield from _entries((section,), getattr(context.flow, section))
+    for name, connector in context.flow.connectors.items():
         yield from _entries(("connectors", name, "with"), connector.with_)
-    for path, param in _params(flow):
+    for path, param in _params(context):
         if param.type != "bool":
             yield (*path, "default"), param.default
-    for path, task in _tasks(flow):
+    for path, task in _having(context, "env", "with_", "set", "labels", "undo"):
         yield from _entries((*path, "env"), task.env)
         yield from _entries((*path, "with"), task.with_)
         yield from _entries((*path, "set"), task.set or {})
