@@ -6,19 +6,18 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
 from pathlib import PurePath
 from typing import Any
 
 from msgspec import Struct
 
-from engine.attempts import AttemptKey, CallWork, CommandWork, ConnectorWork, Launch, ScriptWork, Work
+from engine.attempts import AttemptFiles, AttemptKey, CallWork, CommandWork, ConnectorWork, Launch, ScriptWork, Work
 from engine.errors import SecretUnavailable
 from engine.outcomes import Failure, Json
-from engine.plan import CallAction, ExecAction, Plan, PlanTask, RunAction, UseAction
+from engine.plan import CallAction, ExecAction, Plan, PlanTask, RetryPolicy, RunAction, UseAction
 from engine.result import outcome_of
 from engine.retry import rate_pattern
-from engine.run import ItemRun, Run
+from engine.run import ItemRun, Run, TaskRun
 from engine.run_files import RunFiles
 from engine.scope import failed_tasks, task_scope
 from engine.secrets import SHORTEST, Secrets
@@ -66,32 +65,130 @@ class SecretsNamespace(Mapping[str, str]):
 
 def make_launch(plan: Plan, run: Run, key: AttemptKey, around: Surroundings) -> Launch | Failure:
     """All a runner needs for the attempt `key`, or why it cannot be had: kind `expression`, or `secret`."""
-    spec = plan.tasks[key.task]
-    try:
-        scope = task_scope(plan, run, key.task, key.item)
-        secrets = SecretsNamespace(plan.secrets, around.secrets)
-        with_secrets = {**scope, "secrets": secrets}
-        env = _environment(plan, run, spec, key, with_secrets, around)
-        work = _work(plan, spec, with_secrets, secrets)
-        workdir = _workdir(spec, scope, around.files.work(run.id))
-    except EvaluationError as problem:
-        return Failure("expression", _without(str(problem), around.secrets.resolved(plan.secrets)))
-    except SecretUnavailable as problem:
-        return Failure("secret", str(problem))
-    rate_limit = spec.retry.rate_limit
-    patterns = [error.removeprefix("output~") for error in (*spec.retry.errors, *spec.retry.never) if "~" in error]
-    return Launch(
-        key=key,
-        work=work,
-        files=around.files.attempt(key),
-        env=env,
-        workdir=workdir,
-        outputs=spec.outputs,
-        output_limit_bytes=plan.output_bytes,
-        grace=spec.grace,
-        secrets=around.secrets.resolved(plan.secrets) + sensitive_texts(plan, run),
-        patterns=(*patterns, *(rate_pattern(written) for written in (rate_limit.match if rate_limit else ()))),
-    )
+    return Launcher(plan, run, around).launch(key)
+
+
+class Launcher:
+    """Makes the launches of one run; what they have in common is put together once."""
+
+    def __init__(self, plan: Plan, run: Run, around: Surroundings) -> None:
+        self._plan = plan
+        self._run = run
+        self._around = around
+        self._secrets = SecretsNamespace(plan.secrets, around.secrets)
+        self._sensitive = sensitive_texts(plan, run)
+        self._host = {name: around.environment[name] for name in PASSED_ON if name in around.environment}
+        self._work = around.files.work(run.id)
+        self._variables = {"FLOW_RUN_ID": run.id, "FLOW_NAME": plan.name, "FLOW_RUN_DIR": self._work}
+        self._trace = f"00-{_digest(run.id)}-"
+
+    def launch(self, key: AttemptKey) -> Launch | Failure:
+        """All a runner needs for the attempt `key`, or why it cannot be had: kind `expression`, or `secret`."""
+        plan = self._plan
+        spec = plan.tasks[key.task]
+        scope = _Scope(plan, self._run, key)
+        with_secrets = _Scope(plan, self._run, key, self._secrets)
+        files = self._around.files.attempt(key)
+        try:
+            env = self._environment(spec, key, files, with_secrets)
+            work = _work(plan, spec, with_secrets, self._secrets)
+            workdir = _workdir(spec, scope, self._work)
+        except EvaluationError as problem:
+            return Failure("expression", _without(str(problem), self._around.secrets.resolved(plan.secrets)))
+        except SecretUnavailable as problem:
+            return Failure("secret", str(problem))
+        return Launch(
+            key=key,
+            work=work,
+            files=files,
+            env=env,
+            workdir=workdir,
+            outputs=spec.outputs,
+            output_limit_bytes=plan.output_bytes,
+            grace=spec.grace,
+            secrets=self._around.secrets.resolved(plan.secrets) + self._sensitive if plan.secrets else self._sensitive,
+            patterns=_patterns(spec.retry),
+        )
+
+    def _environment(
+        self, spec: PlanTask, key: AttemptKey, files: AttemptFiles, scope: Mapping[str, Any]
+    ) -> dict[str, str]:
+        env = dict(self._host)
+        for name, value in self._plan.env.entries:
+            env[name] = resolve_text(value, scope)
+        env.update(self._run.env)
+        for name, value in spec.env.entries:
+            env[name] = resolve_text(value, scope)
+        env.update(self._variables)
+        self._add_variables(env, spec, key, files)
+        return env
+
+    def _add_variables(self, env: dict[str, str], spec: PlanTask, key: AttemptKey, files: AttemptFiles) -> None:
+        run = self._run
+        task, base = run.tasks[key.task], files.base
+        env["FLOW_TASK"] = key.task
+        env["FLOW_ATTEMPT"] = str(key.attempt)
+        env["FLOW_ROUND"] = str(key.round)
+        env["FLOW_TMP"] = f"{base}.tmp"
+        env["FLOW_OUTPUT"] = f"{base}.output"
+        env["FLOW_OUTPUT_JSON"] = f"{base}.output.json"
+        env["FLOW_CONTROL"] = f"{base}.control"
+        env["FLOW_PROGRESS"] = f"{base}.progress"
+        name = f"{run.id}\0{key.task}\0{key.item}\0{key.round}"
+        env["FLOW_IDEMPOTENCY_KEY"] = _digest(name)
+        env["TRACEPARENT"] = self._trace + _digest(f"{name}\0{key.attempt}")[:16] + "-01"
+        deadline = _deadline(task, spec, key)
+        if deadline is not None:
+            env["FLOW_DEADLINE"] = deadline
+        if key.item is not None:
+            unit = task.unit(key.item)
+            if isinstance(unit, ItemRun):
+                env["FLOW_ITEM"] = json.dumps(unit.value, ensure_ascii=False, separators=(",", ":"))
+                env["FLOW_ITEM_INDEX"] = str(key.item)
+                env["FLOW_ITEM_KEY"] = unit.key
+        if run.phase == "hooks" and key.task.startswith("hooks."):
+            env["FLOW_STATUS"] = str(outcome_of(self._plan, run).state)
+            env["FLOW_FAILED"] = ",".join(str(name) for name in failed_tasks(self._plan, run))
+
+
+class _Scope(Mapping[str, Any]):
+    """The names of a task's expressions, put together when the first one asks: most tasks have none."""
+
+    __slots__ = ("_key", "_names", "_plan", "_run", "_secrets")
+
+    def __init__(self, plan: Plan, run: Run, key: AttemptKey, secrets: SecretsNamespace | None = None) -> None:
+        self._plan = plan
+        self._run = run
+        self._key = key
+        self._secrets = secrets
+        self._names: dict[str, Any] | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        return self._found()[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._found()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found())
+
+    def __len__(self) -> int:
+        return len(self._found())
+
+    def _found(self) -> dict[str, Any]:
+        if self._names is None:
+            self._names = task_scope(self._plan, self._run, self._key.task, self._key.item)
+            if self._secrets is not None:
+                self._names["secrets"] = self._secrets
+        return self._names
+
+
+def _patterns(retry: RetryPolicy) -> tuple[str, ...]:
+    """What is to be looked for in the output of an attempt that has failed."""
+    named = [error.removeprefix("output~") for error in (*retry.errors, *retry.never) if "~" in error]
+    if retry.rate_limit is None:
+        return tuple(named)
+    return (*named, *(rate_pattern(written) for written in retry.rate_limit.match))
 
 
 def sensitive_texts(plan: Plan, run: Run) -> tuple[str, ...]:
@@ -176,60 +273,14 @@ def _workdir(spec: PlanTask, scope: Mapping[str, Any], work: str) -> str:
 # --- the environment ----------------------------------------------------------------------------------------------------
 
 
-def _environment(
-    plan: Plan, run: Run, spec: PlanTask, key: AttemptKey, scope: Mapping[str, Any], around: Surroundings
-) -> dict[str, str]:
-    env = {name: around.environment[name] for name in PASSED_ON if name in around.environment}
-    for name, value in plan.env.entries:
-        env[name] = resolve_text(value, scope)
-    env.update(run.env)
-    for name, value in spec.env.entries:
-        env[name] = resolve_text(value, scope)
-    env.update(_flow_variables(plan, run, spec, key, around.files))
-    return env
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _flow_variables(plan: Plan, run: Run, spec: PlanTask, key: AttemptKey, files: RunFiles) -> dict[str, str]:
-    own = files.attempt(key)
-    variables = {
-        "FLOW_RUN_ID": run.id,
-        "FLOW_NAME": plan.name,
-        "FLOW_TASK": key.task,
-        "FLOW_ATTEMPT": str(key.attempt),
-        "FLOW_ROUND": str(key.round),
-        "FLOW_RUN_DIR": own.work,
-        "FLOW_TMP": own.tmp,
-        "FLOW_OUTPUT": own.output,
-        "FLOW_OUTPUT_JSON": own.output_json,
-        "FLOW_CONTROL": own.control,
-        "FLOW_PROGRESS": own.progress,
-        "FLOW_IDEMPOTENCY_KEY": _digest(run.id, key.task, str(key.item), str(key.round)),
-        "TRACEPARENT": f"00-{_digest(run.id)}-{_digest(run.id, key.task, str(key))[:16]}-01",
-    }
-    deadline = _deadline(run, spec, key)
-    if deadline is not None:
-        variables["FLOW_DEADLINE"] = deadline
-    unit = run.tasks[key.task].unit(key.item)
-    if key.item is not None and isinstance(unit, ItemRun):
-        variables["FLOW_ITEM"] = json.dumps(unit.value, ensure_ascii=False, separators=(",", ":"))
-        variables["FLOW_ITEM_INDEX"] = str(key.item)
-        variables["FLOW_ITEM_KEY"] = unit.key
-    if key.task.startswith("hooks.") and run.phase == "hooks":
-        variables["FLOW_STATUS"] = str(outcome_of(plan, run).state)
-        variables["FLOW_FAILED"] = ",".join(str(name) for name in failed_tasks(plan, run))
-    return variables
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-
-def _deadline(run: Run, spec: PlanTask, key: AttemptKey) -> str | None:
+def _deadline(task: TaskRun, spec: PlanTask, key: AttemptKey) -> str | None:
     """When this attempt will be ended at the latest, RFC 3339; `None` when nothing limits it."""
-    task = run.tasks[key.task]
-    unit = task.unit(key.item)
-    ends = []
-    for start, limit in ((unit.attempt_started_at, spec.timeout), (task.started_at, spec.deadline)):
-        if start is not None and limit is not None and limit > timedelta(0):
-            ends.append(start + limit)
+    started = task.unit(key.item).attempt_started_at
+    ends = [started + spec.timeout] if started is not None and spec.timeout else []
+    if task.started_at is not None and spec.deadline:
+        ends.append(task.started_at + spec.deadline)
     return min(ends).isoformat() if ends else None
