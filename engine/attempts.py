@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -110,7 +110,8 @@ class Launch(Struct, frozen=True):
     """All a runner needs for one attempt; nothing in it is an expression any more.
 
     `env` is the whole environment. `secrets` are the texts to mask in everything written. `patterns` are looked for in
-    the attempt's own output when it has failed, and reported in `Failure.matched` as they are written here.
+    the attempt's own output when it has failed, and reported in `Failure.matched` as they are written here. `token` is the
+    fencing number of the engine's right to the run: of two engines that want the attempt, that with the higher has it.
     """
 
     key: AttemptKey
@@ -123,6 +124,7 @@ class Launch(Struct, frozen=True):
     grace: timedelta = timedelta(seconds=10)
     secrets: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
+    token: int = 1
 
 
 class AttemptEnded(Struct, frozen=True):
@@ -151,6 +153,16 @@ class Runner(Protocol):
     def stop(self, key: AttemptKey, *, grace: timedelta) -> None:
         """End the attempt: SIGTERM to its whole tree, `grace`, SIGKILL. A second call with a shorter grace hurries.
         Unknown keys are ignored: the attempt has ended already."""
+
+    def recover(self, launches: Sequence[Launch], *, origin: str) -> None:
+        """Take over attempts that another engine, now dead, had started; `origin` is what it called itself, as in
+        `RunRow.owner`. Each is reported like any other, once: with its recorded end; or, when it still runs, with its end
+        as if it had been started here, `stop` included; or as `Ending.LOST`, after what is left of it has been ended.
+
+        Never raises for what that engine has left behind, nothing or nonsense included."""
+
+    def leave(self) -> None:
+        """Free all resources, and let what runs run on for an engine that recovers it. Repeatable; instead of `close`."""
 
     def close(self) -> None:
         """Kill whatever is left and free all resources. Repeatable."""

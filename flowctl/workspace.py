@@ -151,7 +151,14 @@ class Workspace:
         from engine.secrets import Secrets
 
         reactor = SelectorReactor()
-        runner = LocalRunner(reactor, connector_types=self.settings.connectors)
+        owner = own_identity()
+        files = self.run_files
+        runner = LocalRunner(
+            reactor,
+            journals=f"{files.root.removesuffix('.runs')}.spawners",
+            owner=owner,
+            connector_types=self.settings.connectors,
+        )
         parts = EngineParts(
             store=store,
             waiter=reactor,
@@ -159,8 +166,8 @@ class Workspace:
             clock=SystemClock(),
             ids=RandomIds(),
             random=random.random,
-            around=Surroundings(self.environ, self.run_files, Secrets(self.environ)),
-            owner=own_identity(),
+            around=Surroundings(self.environ, files, Secrets(self.environ)),
+            owner=owner,
             slots=self.settings.slots,
         )
         try:

@@ -10,47 +10,28 @@ from msgspec.structs import replace
 
 from engine.attempts import CallWork, Launch
 from engine.outcomes import Ending, Failure, Json, Outcome
-from engine.runners.control import add_signs
-from engine.runners.endings import ProcessEnd, describe_end
-from engine.runners.masking import Masker
+from engine.runners.attempt import LEFTOVER_GRACE_S, Kit, LocalAttempt, leftovers_of
+from engine.runners.endings import ProcessEnd, describe_end, last_line
 from engine.runners.outputs import BadOutput, check_returned
-from engine.runners.preparation import CannotStart, marker_of, prepare_env, require_fit, require_folder
-from engine.runners.processes import LEFTOVER_GRACE_S, Kit, describe_leftovers
-from engine.runners.reporting import lost, lost_by
+from engine.runners.preparation import marker_of, prepare_env, require_fit, require_folder
+from engine.runners.reporting import lost
 from engine.runners.stopping import TreeStop
 from engine.runners.streams import Streams
 from engine.runners.trees import Tree
 from engine.runners.workers import CallPool, Worker, WorkerKey
 
 
-class CallAttempt:
-    """One call. `over` is called in the loop's thread when it has ended, just before that is reported."""
+class CallAttempt(LocalAttempt):
+    """One call."""
 
     def __init__(self, kit: Kit, pool: CallPool, launch: Launch, work: CallWork, over: Callable[[], None]) -> None:
-        self._kit = kit
+        super().__init__(kit, launch, over)
         self._pool = pool
-        self._launch = launch
         self._work = work
-        self._over = over
-        self._masker = Masker(launch.secrets)
         self._worker: Worker | None = None
         self._streams: Streams | None = None
         self._answer: Mapping[str, Json] | None = None
         self._stop: TreeStop | None = None
-        self._stopped = False
-        self._ended = False
-        self._notes: list[str] = []
-
-    def start(self) -> None:
-        """Send the call to a worker; what goes wrong is reported."""
-        try:
-            self._start()
-        except CannotStart as refusal:
-            self._report(Outcome(Ending.FAILED, refusal.failure))
-        except OSError as error:
-            self._report(lost_by(error))
-        except ValueError as error:
-            self._report(Outcome(Ending.FAILED, Failure("exit", f"cannot be started: {error}")))
 
     def stop(self, grace: timedelta) -> None:
         """End the worker and all it has started; sooner, when that is under way."""
@@ -68,7 +49,7 @@ class CallAttempt:
 
     def discard(self) -> None:
         """Free everything without a report; the worker has been killed and belongs to the pool."""
-        self._ended = True
+        super().discard()
         if self._stop is not None:
             self._stop.abandon()
         if self._streams is not None:
@@ -79,7 +60,7 @@ class CallAttempt:
         require_folder(launch.workdir)
         env = prepare_env(launch)
         require_fit(env)
-        streams = Streams(self._kit.reactor, launch, self._masker)
+        streams = Streams(self._kit.reactor, log=launch.files.log, kept={}, limit_bytes=0, needles=self._masker.needles)
         try:
             worker = self._pool.take(WorkerKey.of(replace(launch, env=env), self._work))
         except (OSError, ValueError):
@@ -122,7 +103,7 @@ class CallAttempt:
         if not left:
             self._finish(())
             return
-        self._notes.append(describe_leftovers(left))
+        self._notes.append(leftovers_of(left))
         self._end_tree(min(LEFTOVER_GRACE_S, self._launch.grace.total_seconds()), spare=spare)
 
     def _end_tree(self, grace_s: float, *, spare: bool) -> None:
@@ -130,7 +111,7 @@ class CallAttempt:
             self._stop.hurry(grace_s)
         elif self._worker is not None:
             tree = self._tree(self._worker, spare=spare)
-            self._stop = TreeStop(self._kit.reactor, self._kit.family, tree, self._finish)
+            self._stop = TreeStop(self._kit.reactor.call_later, self._kit.family, tree, self._finish)
             self._stop.begin(grace_s)
 
     def _finish(self, notes: tuple[str, ...]) -> None:
@@ -140,7 +121,8 @@ class CallAttempt:
         self._ended = True
         self._notes.extend(notes)
         end = worker.child.peek()
-        line = streams.finish(want_line=end is not None and not self._stopped)
+        streams.finish()
+        line = last_line(self._launch.files.log) if end is not None and not self._stopped else ""
         self._notes.extend(streams.notes)
         outcome = self._outcome(end, worker, line)
         self._release(worker, end)
@@ -173,13 +155,3 @@ class CallAttempt:
             return Outcome(Ending.SUCCEEDED, output=check_returned(self._launch, answer.get("value")))
         except BadOutput as problem:
             return self._failed(Failure("output", str(problem)))
-
-    def _failed(self, failure: Failure) -> Outcome:
-        failure, notes = add_signs(failure, self._launch)
-        self._notes.extend(notes)
-        return Outcome(Ending.FAILED, failure, exit_code=failure.exit_code)
-
-    def _report(self, outcome: Outcome) -> None:
-        self._ended = True
-        self._over()
-        self._kit.reporter.report(self._launch, replace(outcome, notes=tuple(self._notes)), self._masker)

@@ -10,18 +10,15 @@ from datetime import timedelta
 from pathlib import Path
 from signal import SIGKILL
 
-from msgspec.structs import replace
-
 from engine.attempts import ConnectorWork, Launch
 from engine.outcomes import Ending, Failure, Json, Outcome
+from engine.runners.attempt import Kit, LocalAttempt
 from engine.runners.channel import Channel
 from engine.runners.children import Child, Start, kill_trees
 from engine.runners.endings import one_line
-from engine.runners.masking import Masker
 from engine.runners.outputs import BadOutput, check_whole
-from engine.runners.processes import Kit
-from engine.runners.reporting import lost, lost_by
-from engine.runners.trees import MARKER, Tree, read_process, send_signal
+from engine.runners.reporting import lost
+from engine.runners.trees import MARKER, Tree, own_helper_name, read_process, send_signal
 
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from engine.runners.connector_host import main; main()"
 _HOME = str(Path(__file__).parents[2])
@@ -77,7 +74,7 @@ class ConnectorHosts:
         self._hosts = {root: one for root, one in self._hosts.items() if one is not host}
 
     def _start(self, root: str | None, launch: Launch) -> tuple[Child, socket.socket, str]:
-        name = f"host.{os.getpid()}.{id(self):x}.{next(self._numbers)}"
+        name = f"{own_helper_name('host')}{id(self):x}.{next(self._numbers)}"
         ours, theirs = socket.socketpair()
         try:
             env = {key: launch.env[key] for key in _HOST_ENV if key in launch.env} | {MARKER: name}
@@ -145,33 +142,18 @@ class _Host:
             attempt.host_died()
 
 
-class ConnectorAttempt:
-    """One call of a connector. `over` is called in the loop's thread when it has ended, just before that is reported."""
+class ConnectorAttempt(LocalAttempt):
+    """One call of a connector."""
 
     def __init__(
         self, kit: Kit, hosts: ConnectorHosts, launch: Launch, work: ConnectorWork, over: Callable[[], None]
     ) -> None:
-        self._kit = kit
+        super().__init__(kit, launch, over)
         self._hosts = hosts
-        self._launch = launch
         self._work = work
-        self._over = over
-        self._masker = Masker(launch.secrets)
         self._host: _Host | None = None
         self._number = 0
-        self._stopped = False
-        self._ended = False
         self._cancel_kills: list[Callable[[], None]] = []
-        self._notes: list[str] = []
-
-    def start(self) -> None:
-        """Send the call to a host; what goes wrong is reported."""
-        try:
-            self._host, self._number = self._hosts.call(self, self._work, self._launch)
-        except OSError as error:
-            self._report(lost_by(error))
-        except ValueError as error:
-            self._report(Outcome(Ending.FAILED, Failure("error", f"cannot be called: {error}", name="BadArgument")))
 
     def stop(self, grace: timedelta) -> None:
         """Cancel the call; a host that has not heard after `grace`, at least a second, is killed and loses its other calls."""
@@ -182,13 +164,9 @@ class ConnectorAttempt:
             self._host.channel.send({"id": self._number, "cancel": True})
         self._cancel_kills.append(self._kit.reactor.call_later(max(_HEAR_S, grace.total_seconds()), self._host.kill))
 
-    def trees(self) -> list[Tree]:
-        """Nothing of its own: the host belongs to all."""
-        return []
-
     def discard(self) -> None:
-        """Free everything without a report."""
-        self._ended = True
+        """Free everything without a report; the host belongs to all."""
+        super().discard()
         for cancel in self._cancel_kills:
             cancel()
 
@@ -205,11 +183,17 @@ class ConnectorAttempt:
 
     def answered(self, message: Mapping[str, Json]) -> None:
         """The call has ended."""
-        self._report(Outcome(Ending.STOPPED) if self._stopped else self._outcome(message))
+        self._end(Outcome(Ending.STOPPED) if self._stopped else self._outcome(message))
 
     def host_died(self) -> None:
         """The host is gone, and with it what it knew."""
-        self._report(Outcome(Ending.STOPPED) if self._stopped else lost("the process that runs connectors has died"))
+        self._end(Outcome(Ending.STOPPED) if self._stopped else lost("the process that runs connectors has died"))
+
+    def _start(self) -> None:
+        self._host, self._number = self._hosts.call(self, self._work, self._launch)
+
+    def _misfit(self, error: ValueError) -> Failure:
+        return Failure("error", f"cannot be called: {error}", name="BadArgument")
 
     def _outcome(self, message: Mapping[str, Json]) -> Outcome:
         error = message.get("error")
@@ -220,12 +204,10 @@ class ConnectorAttempt:
         except BadOutput as problem:
             return Outcome(Ending.FAILED, Failure("output", str(problem)))
 
-    def _report(self, outcome: Outcome) -> None:
-        if self._ended:
-            return
-        self.discard()
-        self._over()
-        self._kit.reporter.report(self._launch, replace(outcome, notes=tuple(self._notes)), self._masker)
+    def _end(self, outcome: Outcome) -> None:
+        if not self._ended:
+            self.discard()
+            self._report(outcome)
 
 
 def _failure(error: Mapping[str, Json]) -> Failure:

@@ -54,22 +54,23 @@ def signal_name(number: int) -> str:
         return str(number)
 
 
-def last_line(file: str) -> str:
-    """The last line of a file that is not blank, fit to be shown; empty when there is none."""
-    for line in reversed(re.split(r"[\r\n]+", read_tail(file, _TAIL_BYTES))):
+def last_line(file: str, length: int | None = None) -> str:
+    """The last line that is not blank of a file, or of its first `length` bytes, fit to be shown; empty when there is none."""
+    for line in reversed(re.split(r"[\r\n]+", read_tail(file, _TAIL_BYTES, length))):
         shown = one_line(line)
         if shown:
             return shown
     return ""
 
 
-def read_tail(file: str, size_bytes: int) -> str:
-    """The end of a file as text; bytes that are no UTF-8 are replaced. Empty when it cannot be read."""
+def read_tail(file: str, size_bytes: int, length: int | None = None) -> str:
+    """The end of a file, or of its first `length` bytes, as text; bytes that are no UTF-8 are replaced. Empty when it
+    cannot be read."""
     try:
         with open(file, "rb") as stream:
-            end = stream.seek(0, os.SEEK_END)
+            end = stream.seek(0, os.SEEK_END) if length is None else length
             stream.seek(max(0, end - size_bytes))
-            return stream.read(size_bytes).decode("utf-8", "replace")
+            return stream.read(min(size_bytes, end)).decode("utf-8", "replace")
     except OSError:
         return ""
 

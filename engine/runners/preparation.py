@@ -23,11 +23,16 @@ _SHELLS: Mapping[str, tuple[str, ...]] = {"sh": ("sh", "-eu"), "bash": ("bash", 
 
 
 class Command(Struct, frozen=True):
-    """A process to start: `program` is the file, `argv` what it sees, `env` its whole environment."""
+    """A process to start. `argv[0]` is looked up on the PATH of `env`; `fallback` takes its place when it is not there.
 
-    program: str
+    `script_path` is where the text `script` is to be written first; empty when there is none.
+    """
+
     argv: tuple[str, ...]
     env: Mapping[str, str]
+    fallback: str = ""
+    script_path: str = ""
+    script: bytes = b""
 
 
 class CannotStart(Exception):
@@ -39,19 +44,20 @@ class CannotStart(Exception):
 
 
 def prepare_command(launch: Launch) -> Command:
-    """The process of a script or a command, its files written. Raises `CannotStart`; `OSError` when the disk fails."""
-    require_folder(launch.workdir)
-    env = prepare_env(launch)
-    match launch.work:
-        case ScriptWork(script=script, shell=shell):
-            path = write_private(launch.files.own("script"), script)
-            argv = (*_interpreter(shell, env, launch.workdir), path)
-        case CommandWork(argv=argv):
-            if not argv or not argv[0]:
-                raise CannotStart("there is no program to run: `exec` is empty", exit_code=127)
-        case _:
-            raise TypeError(f"{type(launch.work).__name__} is no process of its own")
-    return Command(find_program(argv[0], env.get("PATH", os.defpath), launch.workdir), argv, env)
+    """The process of a script or a command, long values of its environment written to files.
+
+    Raises `CannotStart`; `OSError` when the disk fails.
+    """
+    work = launch.work
+    if isinstance(work, ScriptWork):
+        argv, fallback = _interpreter(work.shell)
+        path = launch.files.own("script")
+        return Command((*argv, path), prepare_env(launch), fallback, path, encoded("script", work.script))
+    if not isinstance(work, CommandWork):
+        raise TypeError(f"{type(work).__name__} is no process of its own")
+    if not work.argv or not work.argv[0]:
+        raise CannotStart("there is no program to run: `exec` is empty", exit_code=127)
+    return Command(work.argv, prepare_env(launch))
 
 
 def require_folder(workdir: str) -> None:
@@ -115,15 +121,16 @@ def require_fit(env: Mapping[str, str], argv: tuple[str, ...] = ()) -> None:
             raise CannotStart(f"`{_shown(name)}` is not an environment name")
 
 
-def explain_refusal(error: OSError | ValueError, command: Command, workdir: str) -> CannotStart | None:
+def explain_refusal(error: OSError, command: Command, workdir: str) -> CannotStart | None:
     """Why the system would not start `command`, when that is the flow's doing; `None` when it is the machine's."""
-    if isinstance(error, OSError):
-        return _explain_errno(error, command, workdir)
     try:
+        require_folder(workdir)
         require_fit(command.env, command.argv)
+        if not command.fallback:
+            find_program(command.argv[0], command.env.get("PATH", os.defpath), workdir)
     except CannotStart as refusal:
         return refusal
-    return None
+    return _explain_errno(error, command, workdir)
 
 
 def write_private(path: str, text: str) -> str:
@@ -140,25 +147,22 @@ def write_private(path: str, text: str) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - pathlib would look at the disk
 
 
-def _interpreter(shell: str | tuple[str, ...], env: Mapping[str, str], workdir: str) -> tuple[str, ...]:
-    """The argv before the script file. A PATH of the flow's own need not lead to a shell or to Python."""
-    if isinstance(shell, tuple):
-        return shell
-    path = env.get("PATH", os.defpath)
-    if shell == "python":
-        return ("python3",) if _is_found("python3", path, workdir) else (sys.executable,)
-    argv = _SHELLS.get(shell, (shell,))
-    if shell in _SHELLS and not _is_found(shell, path, workdir):
-        return (f"/bin/{shell}", *argv[1:])
-    return argv
-
-
-def _is_found(name: str, path: str, workdir: str) -> bool:
+def encoded(name: str, text: str) -> bytes:
+    """The bytes of a text that a process is given; raises `CannotStart`."""
     try:
-        find_program(name, path, workdir)
-    except CannotStart:
-        return False
-    return True
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise CannotStart(f"`{name}` holds half of a character (a lone surrogate)") from None
+
+
+def _interpreter(shell: str | tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """The argv before the script file, and the program to take when a PATH of the flow's own does not lead to it."""
+    if isinstance(shell, tuple):
+        return shell, ""
+    if shell == "python":
+        return ("python3",), sys.executable
+    argv = _SHELLS.get(shell)
+    return ((shell,), "") if argv is None else (argv, f"/bin/{shell}")
 
 
 def _explain_errno(error: OSError, command: Command, workdir: str) -> CannotStart | None:

@@ -1,178 +1,220 @@
-"""An attempt that is a local process: a script or a command."""
+"""An attempt that is a local process, a script or a command: what its spawner is told, and what its end means."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import os
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from msgspec import Struct
-from msgspec.structs import replace
-
-from engine.attempts import CommandWork, Launch, Reactor, ScriptWork
+from engine.attempts import CommandWork, Launch, ScriptWork, Work
 from engine.outcomes import Ending, Failure, Outcome
-from engine.runners.children import Child, Start
-from engine.runners.control import add_signs
-from engine.runners.endings import ProcessEnd, describe_end, one_line
-from engine.runners.masking import Masker
+from engine.runners.attempt import LEFTOVER_GRACE_S, Kit, LocalAttempt, describe_leftovers
+from engine.runners.endings import ProcessEnd, describe_end, last_line
+from engine.runners.journals import Journal, TaskEnd
 from engine.runners.outputs import BadOutput, read_outputs
-from engine.runners.preparation import CannotStart, explain_refusal, marker_of, prepare_command
-from engine.runners.reporting import Reporter, lost, lost_by
+from engine.runners.preparation import (
+    CannotStart,
+    explain_refusal,
+    marker_of,
+    prepare_command,
+    require_fit,
+    require_folder,
+)
+from engine.runners.reporting import lost, lost_by
+from engine.runners.spawners import Link, Spawners, tree_of
 from engine.runners.stopping import TreeStop
-from engine.runners.streams import Streams
-from engine.runners.trees import Family, Process, Tree, program_name
+from engine.runners.trees import Tree
 
-LEFTOVER_GRACE_S = 2.0
-"""Between SIGTERM and SIGKILL of what a task left running when it ended."""
-
-
-class Kit(Struct, frozen=True):
-    """What every attempt of a runner works with."""
-
-    reactor: Reactor
-    family: Family
-    reporter: Reporter
+_DIED = "the process that started it was killed, and nobody knows how it ended"
+_TAKEN = "another engine has taken it over"
 
 
-class ProcessAttempt:
-    """One attempt; `over` is called in the loop's thread when it is, just before it is reported."""
+class ProcessAttempt(LocalAttempt):
+    """One attempt, started by a spawner of ours, or by that of an engine that is gone."""
 
-    def __init__(self, kit: Kit, launch: Launch, over: Callable[[], None]) -> None:
-        self._kit = kit
-        self._launch = launch
-        self._over = over
-        self._masker = Masker(launch.secrets)
-        self._streams: Streams | None = None
-        self._child: Child | None = None
+    def __init__(self, kit: Kit, spawners: Spawners, launch: Launch, over: Callable[[], None]) -> None:
+        super().__init__(kit, launch, over)
+        self.marker = marker_of(launch.key)
+        self._spawners = spawners
+        self._link: Link | None = None
         self._stop: TreeStop | None = None
-        self._stopped = False
-        self._ended = False
-        self._notes: list[str] = []
+        self._tree: Tree | None = None
+        self._grace_s: float | None = None
 
-    def start(self) -> None:
-        """Start the process; what goes wrong is reported."""
-        try:
-            self._start()
-        except CannotStart as refusal:
-            self._report(Outcome(Ending.FAILED, refusal.failure))
-        except OSError as error:
-            self._report(lost_by(error))
-        except ValueError as error:
-            self._report(Outcome(Ending.FAILED, Failure("exit", f"cannot be started: {error}")))
+    @property
+    def work(self) -> Work:
+        """What is done in it."""
+        return self._launch.work
+
+    @property
+    def token(self) -> int:
+        """The fencing number of the right to it."""
+        return self._launch.token
 
     def stop(self, grace: timedelta) -> None:
         """End the tree; sooner, when it is being ended already."""
-        child = self._child
-        if child is None or self._ended:
-            return
-        self._stopped = self._stopped or child.peek() is None
-        self._end_tree(grace.total_seconds())
-
-    def trees(self) -> list[Tree]:
-        """The processes of this attempt, for a runner that closes."""
-        return [] if self._child is None else [self._tree(self._child)]
-
-    def discard(self) -> None:
-        """Free everything without a report; the processes have been killed."""
-        self._ended = True
-        if self._stop is not None:
-            self._stop.abandon()
-        if self._streams is not None:
-            self._streams.close()
-        if self._child is not None:
-            self._kit.reactor.unwatch(self._child.descriptor)
-            self._child.reap()
-
-    def _start(self) -> None:
-        launch = self._launch
-        command = prepare_command(launch)
-        streams = Streams(self._kit.reactor, launch, self._masker)
-        try:
-            child = Child(
-                self._kit.family,
-                Start(command.program, command.argv, command.env, launch.workdir, streams.stdout, streams.stderr),
-            )
-        except (OSError, ValueError) as error:
-            streams.close()
-            refusal = explain_refusal(error, command, launch.workdir)
-            if refusal is None:
-                raise
-            raise refusal from error
-        self._child, self._streams = child, streams
-        streams.hand_over()
-        self._kit.reactor.watch(child.descriptor, self._see_exit)
-
-    def _tree(self, child: Child) -> Tree:
-        return Tree(child.pid, frozenset({marker_of(self._launch.key).encode()}))
-
-    def _see_exit(self) -> None:
-        child = self._child
-        if child is None or child.peek() is None:
-            return  # called for a descriptor that was closed in the same turn
-        self._kit.reactor.unwatch(child.descriptor)
         if self._ended:
-            child.reap()
-        elif self._stop is not None:
-            self._stop.look_now()
-        elif left := self._kit.family.left_of(self._tree(child)):
-            self._notes.append(describe_leftovers(left))
-            self._end_tree(min(LEFTOVER_GRACE_S, self._launch.grace.total_seconds()))
-        else:
-            self._finish(())
-
-    def _end_tree(self, grace_s: float) -> None:
+            return
+        grace_s = grace.total_seconds()
+        self._grace_s = grace_s if self._grace_s is None else min(grace_s, self._grace_s)
         if self._stop is not None:
             self._stop.hurry(grace_s)
-        elif self._child is not None:
-            self._stop = TreeStop(self._kit.reactor, self._kit.family, self._tree(self._child), self._finish)
-            self._stop.begin(grace_s)
+        elif self._link is not None:
+            self._link.stop(self, grace_s)
 
-    def _finish(self, notes: tuple[str, ...]) -> None:
-        self._notes.extend(notes)
-        child, streams = self._child, self._streams
-        if child is None or streams is None or self._ended:
+    def trees(self) -> list[Tree]:
+        """What the engine itself is ending."""
+        return [] if self._tree is None else [self._tree]
+
+    def discard(self) -> None:
+        """Free everything without a report."""
+        super().discard()
+        if self._stop is not None:
+            self._stop.abandon()
+
+    def _start(self) -> None:
+        head, script = message(self._launch, self.marker, self._masker.needles)
+        self._link = self._spawners.own()
+        self._link.start(self, head, script)
+
+    # --- what its spawner tells -----------------------------------------------------------------------------------------
+
+    def asked(self, link: Link) -> None:
+        """A spawner that another engine had started is asked for it."""
+        self._link = link
+
+    def adopted(self) -> None:
+        """It runs there; its end will be told as if we had started it."""
+        if self._grace_s is not None and self._link is not None:
+            self._link.stop(self, self._grace_s)
+
+    def taken(self) -> None:
+        """It belongs to an engine with a better right."""
+        if not self._ended:
+            self._report(lost(_TAKEN))
+
+    def ended(self, end: TaskEnd, *, then: Callable[[], None] | None = None) -> None:
+        """The process has ended, and nothing of its tree is left; `then` is called when that has been reported."""
+        if self._ended:
             return
-        end = child.peek()
-        if end is not None:  # else it could not be killed, and is reaped should it ever end
-            self._kit.reactor.unwatch(child.descriptor)
-            child.reap()
-        line = streams.finish(want_line=end is not None and not self._stopped and not self._succeeded(end))
-        self._notes.extend(streams.notes)
-        self._report(self._outcome(end, line))
+        if end.left:
+            self._notes.append(describe_leftovers(int(end.left[0]), list(end.left[1:])))
+        self._notes.extend(end.notes)
+        self._report(self._outcome(end), is_tidy="t" not in end.seen, then=then)
 
-    def _outcome(self, end: ProcessEnd | None, line: str) -> Outcome:
-        if self._stopped:
-            return Outcome(Ending.STOPPED, exit_code=end.exit_code if end else None)
-        if end is None or end.signal == 0:
+    def orphaned(self, journal: Journal, *, is_ours: bool) -> None:
+        """Its spawner has died: nobody will see how it ends."""
+        tree = tree_of(self.marker, journal.starts.get(self.marker), is_foreign=not is_ours)
+        self.found(journal.ends.get(self.marker), tree, _DIED)
+
+    def found(
+        self, end: TaskEnd | None, tree: Tree | None, reason: str, *, then: Callable[[], None] | None = None
+    ) -> None:
+        """No spawner has it any more: end what is left of it, `tree`; report its end, or that for this `reason` it is lost."""
+        self._link = None
+        if self._ended:
+            return
+
+        def report(notes: tuple[str, ...] = ()) -> None:
+            self._tree = None
+            self._notes.extend(notes)
+            if end is not None:
+                self.ended(end, then=then)
+            else:
+                self._report(Outcome(Ending.STOPPED) if self._grace_s is not None else lost(reason), then=then)
+
+        if tree is None:
+            report()
+        else:
+            self._tree = tree
+            self._stop = TreeStop(self._kit.reactor.call_later, self._kit.family, tree, report)
+            self._stop.begin(0)
+
+    # --- what an end means ----------------------------------------------------------------------------------------------
+
+    def _outcome(self, end: TaskEnd) -> Outcome:
+        if end.how == "refused":
+            return self._refusal(end)
+        code = end.value if end.how == "exit" else None
+        if "s" in end.seen:
+            return Outcome(Ending.STOPPED, exit_code=code)
+        if end.how == "unknown":
             return lost("nobody knows how the process ended")
-        if not self._succeeded(end):
-            return self._failed(describe_end(end, last_line=line))
-        code = end.exit_code or 0
+        kept = kept_streams(self._launch)
+        work = self._launch.work
+        if code is None or not (isinstance(work, ScriptWork | CommandWork) and code in work.success_codes):
+            line = last_line(kept.get("stderr", self._launch.files.log), _length(end, kept))
+            how = ProcessEnd(exit_code=code) if code is not None else ProcessEnd(signal=end.value)
+            return self._failed(describe_end(how, last_line=line))
+        if not self._launch.outputs and "o" not in end.seen and "j" not in end.seen:
+            return Outcome(Ending.SUCCEEDED, exit_code=code)
         try:
-            kept = self._streams.kept if self._streams is not None else {}
-            output = read_outputs(self._launch, exit_code=code, streams=kept)
+            return Outcome(
+                Ending.SUCCEEDED, output=read_outputs(self._launch, exit_code=code, streams=kept), exit_code=code
+            )
         except BadOutput as error:
             return self._failed(Failure("output", str(error), exit_code=code))
-        return Outcome(Ending.SUCCEEDED, output=output, exit_code=code)
 
-    def _succeeded(self, end: ProcessEnd) -> bool:
-        work = self._launch.work
-        return isinstance(work, ScriptWork | CommandWork) and end.exit_code in work.success_codes
-
-    def _failed(self, failure: Failure) -> Outcome:
-        failure, notes = add_signs(failure, self._launch)
-        self._notes.extend(notes)
-        return Outcome(Ending.FAILED, failure, exit_code=failure.exit_code)
-
-    def _report(self, outcome: Outcome) -> None:
-        self._ended = True
-        self._over()
-        self._kit.reporter.report(self._launch, replace(outcome, notes=tuple(self._notes)), self._masker)
+    def _refusal(self, end: TaskEnd) -> Outcome:
+        error = OSError(end.value, os.strerror(end.value))
+        if end.what in ("log", "script"):
+            return lost_by(error)
+        try:
+            refusal = explain_refusal(error, prepare_command(self._launch), self._launch.workdir)
+        except CannotStart as better:
+            refusal = better
+        except OSError:
+            refusal = None
+        return lost_by(error) if refusal is None else Outcome(Ending.FAILED, refusal.failure)
 
 
-def describe_leftovers(left: list[Process]) -> str:
-    """The note on processes that a task left running."""
-    names = sorted({one_line(program_name(process.pid)) or "?" for process in left})
-    shown = ", ".join(f"`{name}`" for name in names[:5])
-    if len(left) == 1:
-        return f"left a process running, which was ended: {shown}"
-    return f"left {len(left)} processes running, which were ended: {shown}"
+def message(launch: Launch, marker: str, needles: tuple[bytes, ...]) -> tuple[bytes, bytes]:
+    """What a spawner is told to start an attempt: the head of the message, and the script as its tail.
+
+    Raises `CannotStart` for what no process can be given, `OSError` when the disk fails.
+    """
+    command = prepare_command(launch)
+    files, kept = launch.files, kept_streams(launch)
+    fields = [
+        "start",
+        marker,
+        str(launch.token),
+        launch.workdir if launch.workdir[:1] == "/" else os.path.abspath(launch.workdir),  # noqa: PTH100 - hot path
+        files.log,
+        files.tmp,
+        files.output,
+        files.output_json,
+        command.fallback,
+        command.script_path,
+        kept.get("stdout", ""),
+        kept.get("stderr", ""),
+        str(launch.output_limit_bytes) if kept else "",
+        ",".join(needle.hex() for needle in needles),
+        str(min(LEFTOVER_GRACE_S, launch.grace.total_seconds())),
+        str(len(command.argv)),
+        *command.argv,
+        *itertools.chain.from_iterable(command.env.items()),
+    ]
+    try:
+        head = os.fsencode("\0".join(fields))
+        is_fit = head.count(0) == len(fields) - 1 and not any("=" in name or not name for name in command.env)
+    except UnicodeEncodeError:
+        is_fit = False
+    if not is_fit:
+        require_folder(launch.workdir)
+        require_fit(command.env, command.argv)
+        raise ValueError("a name of a file or a folder cannot be given to the system")
+    return head, command.script
+
+
+def kept_streams(launch: Launch) -> dict[str, str]:
+    """The files of the streams that outputs are read from."""
+    if not launch.outputs:
+        return {}
+    wanted = {output.source for output in launch.outputs.values()}
+    return {name: launch.files.own(name) for name in ("stdout", "stderr") if name in wanted}
+
+
+def _length(end: TaskEnd, kept: Mapping[str, str]) -> int | None:
+    return None if end.log_bytes < 0 or "stderr" in kept else end.log_bytes

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -25,16 +26,27 @@ class Reporter:
         self._reactor = reactor
         self._sweepers: set[threading.Thread] = set()
 
-    def report(self, launch: Launch, outcome: Outcome, masker: Masker) -> None:
-        """Report that the attempt is over, once its temporary files are gone."""
+    def report(
+        self,
+        launch: Launch,
+        outcome: Outcome,
+        masker: Masker,
+        *,
+        is_tidy: bool = False,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        """Report that the attempt is over, once its temporary files are gone; `is_tidy` says that they are.
+
+        `then` is called when it has been reported, perhaps from another thread.
+        """
         ended = AttemptEnded(launch.key, masked_outcome(outcome, masker))
         remove_spilled(launch.files, launch.env)
-        if _is_removed(launch.files.tmp):
-            self._reactor.post(ended)
+        if is_tidy or _is_removed(launch.files.tmp):
+            self._post(ended, then)
             return
         self._sweepers = {thread for thread in self._sweepers if thread.is_alive()}
         # A build may leave a hundred thousand files: the loop does not wait for their removal.
-        sweeper = threading.Thread(target=self._sweep, args=(launch.files.tmp, ended), daemon=True)
+        sweeper = threading.Thread(target=self._sweep, args=(launch.files.tmp, ended, then), daemon=True)
         self._sweepers.add(sweeper)
         sweeper.start()
 
@@ -44,12 +56,17 @@ class Reporter:
             thread.join()
         self._sweepers.clear()
 
-    def _sweep(self, folder: str, ended: AttemptEnded) -> None:
+    def _post(self, ended: AttemptEnded, then: Callable[[], None] | None) -> None:
+        self._reactor.post(ended)
+        if then is not None:
+            then()
+
+    def _sweep(self, folder: str, ended: AttemptEnded, then: Callable[[], None] | None) -> None:
         problem = remove_folder(folder)
         if problem:
             notes = (*ended.outcome.notes, f"temporary files could not be removed: {problem}")
             ended = replace(ended, outcome=replace(ended.outcome, notes=notes))
-        self._reactor.post(ended)
+        self._post(ended, then)
 
 
 def lost(reason: str) -> Outcome:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 
-from engine.attempts import Reactor
 from engine.runners.trees import Family, Process, Tree, is_running, send_signal
 
 _FIRST_LOOK_S = 0.002
@@ -16,8 +15,14 @@ _GIVE_UP_S = 30.0  # after SIGKILL: only a process stuck in the kernel, or one o
 class TreeStop:
     """Stops one tree and calls `done` once, when it is empty; its argument are notes for a person."""
 
-    def __init__(self, reactor: Reactor, family: Family, tree: Tree, done: Callable[[tuple[str, ...]], None]) -> None:
-        self._reactor = reactor
+    def __init__(
+        self,
+        call_later: Callable[[float, Callable[[], None]], Callable[[], None]],
+        family: Family,
+        tree: Tree,
+        done: Callable[[tuple[str, ...]], None],
+    ) -> None:
+        self._call_later = call_later
         self._family = family
         self._tree = tree
         self._done = done
@@ -35,7 +40,7 @@ class TreeStop:
         if grace_s <= 0:
             self._kill()
             return
-        self._cancel_kills.append(self._reactor.call_later(grace_s, self._kill))
+        self._cancel_kills.append(self._call_later(grace_s, self._kill))
         self._find()
         self._look()
 
@@ -46,7 +51,7 @@ class TreeStop:
         if grace_s <= 0:
             self._kill()
         else:
-            self._cancel_kills.append(self._reactor.call_later(grace_s, self._kill))
+            self._cancel_kills.append(self._call_later(grace_s, self._kill))
 
     def look_now(self) -> None:
         """Something of the tree has ended: see whether that was all."""
@@ -67,7 +72,7 @@ class TreeStop:
             return
         self._signal = signal.SIGKILL
         self._look_s = _FIRST_LOOK_S
-        self._cancel_give_up = self._reactor.call_later(_GIVE_UP_S, self._give_up)
+        self._cancel_give_up = self._call_later(_GIVE_UP_S, self._give_up)
         self._find()
         self._look()
 
@@ -91,7 +96,7 @@ class TreeStop:
                 self._finish(())
                 return
             self._find()
-        self._cancel_look = self._reactor.call_later(self._look_s, self._look)
+        self._cancel_look = self._call_later(self._look_s, self._look)
         self._look_s = min(_LONGEST_LOOK_S, self._look_s * 2)
 
     def _give_up(self) -> None:

@@ -2,6 +2,8 @@
 
 As a rule straight into the log: the process writes, we do nothing. A stream that an output is read from goes to a file
 of its own, copied to the log at the end; with secrets, streams come through pipes and are masked on their way.
+
+A spawner uses this too, so it needs nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -9,13 +11,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
-from msgspec import Struct
-
-from engine.attempts import Launch, Reactor
-from engine.runners.endings import last_line
-from engine.runners.masking import MaskedStream, Masker
+from engine.runners.masked_stream import MaskedStream
 
 _CHUNK = 1 << 18
 _CHUNKS_A_TURN = 4  # so that one loud task does not keep the loop from the others
@@ -23,34 +22,46 @@ _PIPE_BYTES = 1 << 20
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 
-class _Pump(Struct):
+class Watcher(Protocol):
+    """What calls when a descriptor is readable."""
+
+    def watch(self, descriptor: int, ready: Callable[[], None]) -> None: ...
+    def unwatch(self, descriptor: int) -> None: ...
+
+
+class _Pump:
     """One pipe. Its masked bytes go to the log and, up to `keep_free` bytes, to the descriptor `keep`."""
 
-    source: int
-    masked: MaskedStream
-    keep: int | None = None
-    keep_free: int = 0
+    def __init__(self, source: int, masked: MaskedStream) -> None:
+        self.source = source
+        self.masked = masked
+        self.keep: int | None = None
+        self.keep_free = 0
 
 
 class Streams:
     """The streams of one attempt. `stdout` and `stderr` are descriptors for the child; close them with `hand_over`
     as soon as the child has them, and call `finish` when it has ended."""
 
-    def __init__(self, reactor: Reactor, launch: Launch, masker: Masker) -> None:
-        """Open everything; raises `OSError` when the disk or the system fails, with nothing left open."""
-        self._reactor = reactor
-        self._launch = launch
+    def __init__(
+        self, watcher: Watcher, *, log: str, kept: Mapping[str, str], limit_bytes: int, needles: tuple[bytes, ...]
+    ) -> None:
+        """Open everything; raises `OSError` when the disk or the system fails, with nothing left open.
+
+        `kept` are the files of streams that outputs are read from, which may have `limit_bytes`; `needles` are masked.
+        """
+        self._watcher = watcher
+        self._limit_bytes = limit_bytes
+        self._needles = needles
         self._pumps: list[_Pump] = []
-        self._masked = bool(masker.needles)
         self._log = -1
         self._handed: set[int] = set()
         self._own: set[int] = set()
+        self._kept = kept
         self.notes: list[str] = []
-        wanted = {output.source for output in launch.outputs.values()}
-        self.kept: dict[str, str] = {name: launch.files.own(name) for name in ("stdout", "stderr") if name in wanted}
         try:
-            self._log = _open_log(launch.files.log)
-            self.stdout, self.stderr = self._open_masked(masker) if self._masked else self._open_plain()
+            self._log = os.open(log, _APPEND, 0o600)
+            self.stdout, self.stderr = self._open_masked() if needles else self._open_plain()
         except OSError:
             self.close()
             raise
@@ -61,12 +72,12 @@ class Streams:
             os.close(descriptor)
         self._handed.clear()
         for pump in self._pumps:
-            self._reactor.watch(pump.source, self._reader(pump))
+            self._watcher.watch(pump.source, self._reader(pump))
 
-    def finish(self, *, want_line: bool) -> str:
+    def finish(self) -> int:
         """The attempt has ended: take what is still in the pipes, whoever else may hold them, and close everything.
 
-        Returns, if wanted, the last line of stderr, or of the log where stderr has no file of its own.
+        Returns how long the log was before kept streams were copied to its end.
         """
         for pump in list(self._pumps):
             left = _PIPE_BYTES + _CHUNK
@@ -74,12 +85,12 @@ class Streams:
                 left -= taken
         for pump in list(self._pumps):
             self._end(pump)
-        line = last_line(self.kept.get("stderr", self._launch.files.log)) if want_line else ""
-        if not self._masked:
-            for name, path in self.kept.items():
+        size = os.fstat(self._log).st_size
+        if not self._needles:
+            for name, path in self._kept.items():
                 self._copy_to_log(name, path)
         self.close()
-        return line
+        return size
 
     def close(self) -> None:
         """Close all descriptors; what is still in the pipes is given up. Repeatable."""
@@ -97,31 +108,31 @@ class Streams:
         return self._open_kept("stdout"), self._open_kept("stderr")
 
     def _open_kept(self, name: str) -> int:
-        path = self.kept.get(name)
+        path = self._kept.get(name)
         if path is None:
             return self._log
         descriptor = os.open(path, _APPEND | os.O_TRUNC, 0o600)
         self._handed.add(descriptor)
         return descriptor
 
-    def _open_masked(self, masker: Masker) -> tuple[int, int]:
-        if not self.kept:
-            pipe = self._open_pipe(masker, None)
+    def _open_masked(self) -> tuple[int, int]:
+        if not self._kept:
+            pipe = self._open_pipe(None)
             return pipe, pipe
-        return self._open_pipe(masker, "stdout"), self._open_pipe(masker, "stderr")
+        return self._open_pipe("stdout"), self._open_pipe("stderr")
 
-    def _open_pipe(self, masker: Masker, name: str | None) -> int:
+    def _open_pipe(self, name: str | None) -> int:
         source, target = os.pipe2(os.O_CLOEXEC)
         self._handed.add(target)
         os.set_blocking(source, False)
         with contextlib.suppress(OSError):  # the pipes of a user have a common limit; a smaller one works as well
             fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        pump = _Pump(source, masker.stream())
+        pump = _Pump(source, MaskedStream(self._needles))
         self._pumps.append(pump)
-        if name is not None and name in self.kept:
-            pump.keep = os.open(self.kept[name], _APPEND | os.O_TRUNC, 0o600)
+        if name is not None and name in self._kept:
+            pump.keep = os.open(self._kept[name], _APPEND | os.O_TRUNC, 0o600)
             self._own.add(pump.keep)
-            pump.keep_free = self._launch.output_limit_bytes + 2  # one line end, and one byte that shows it is too long
+            pump.keep_free = self._limit_bytes + 2  # one line end, and one byte that shows it is too long
         return target
 
     def _reader(self, pump: _Pump) -> Callable[[], None]:
@@ -153,14 +164,13 @@ class Streams:
     def _end(self, pump: _Pump) -> None:
         self._put(pump, pump.masked.flush())
         self._pumps.remove(pump)
-        self._reactor.unwatch(pump.source)
+        self._watcher.unwatch(pump.source)
         os.close(pump.source)
 
     def _copy_to_log(self, name: str, path: str) -> None:
-        limit = self._launch.output_limit_bytes
         try:
             with open(path, "rb") as stream:
-                data = stream.read(limit)
+                data = stream.read(self._limit_bytes)
                 more = os.fstat(stream.fileno()).st_size - len(data)
         except OSError as error:
             self._note(f"{name} could not be read: {_reason(error)}")
@@ -181,14 +191,6 @@ class Streams:
     def _note(self, note: str) -> None:
         if note not in self.notes:
             self.notes.append(note)
-
-
-def _open_log(path: str) -> int:
-    try:
-        return os.open(path, _APPEND, 0o600)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120 - the path is text
-        return os.open(path, _APPEND, 0o600)
 
 
 def _reason(error: OSError) -> str:

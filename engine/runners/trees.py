@@ -4,27 +4,28 @@ A process belongs to an attempt when it is in the session of the attempt's first
 the attempt's marker in its environment. The engine is the reaper of orphans (`PR_SET_CHILD_SUBREAPER`), so whatever a
 finished attempt left behind hangs below a child of ours that we did not start: one small read of `/proc` tells.
 A process is named by pid *and* start time, and signalled through a pidfd, so that no stranger is ever hit.
+
+A spawner uses this too, so it needs nothing but the standard library.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from msgspec import Struct
+from engine.spawner.subreaper import become_subreaper
 
 MARKER = "FLOW_ATTEMPT_ID"
 """The environment variable every process of an attempt carries."""
 
 _MARKER = b"\0" + MARKER.encode() + b"="
-_PR_SET_CHILD_SUBREAPER = 36
 _SUSPECT_S = 5.0
 
 
-class Process(Struct, frozen=True):
+class Process(NamedTuple):
     """A process as `/proc` showed it. `started` is in clock ticks since boot; with `pid` it is the identity."""
 
     pid: int
@@ -39,15 +40,17 @@ class Process(Struct, frozen=True):
         return self.state not in "ZX"
 
 
-class Tree(Struct, frozen=True):
+class Tree(NamedTuple):
     """The processes of one attempt: below `leader`, in its session, or with one of `markers`. `spare` are no members.
 
-    The leader must not have been reaped, so that its pid names it and its session.
+    The leader must not have been reaped, so that its pid names it and its session; it is -1 when there is none any more.
+    A foreign tree was started by somebody else: its orphans do not come to us.
     """
 
     leader: int
     markers: frozenset[bytes]
     spare: frozenset[int] = frozenset()
+    is_foreign: bool = False
 
 
 def read_process(pid: int) -> Process | None:
@@ -60,6 +63,17 @@ def read_process(pid: int) -> Process | None:
     if len(fields) < 20:
         return None
     return Process(pid, int(fields[1]), int(fields[3]), fields[0].decode(), int(fields[19]))
+
+
+def helper_name(kind: str, engine: int, at: int) -> str:
+    """How the markers of an engine's helper processes begin; `engine` is its pid, `at` its start time."""
+    return f"{kind}.{engine}.{at}."
+
+
+def own_helper_name(kind: str) -> str:
+    """How the markers of this engine's own helper processes begin."""
+    own = read_process(os.getpid())
+    return helper_name(kind, os.getpid(), own.started if own is not None else 0)
 
 
 def program_name(pid: int) -> str:
@@ -108,7 +122,7 @@ class Family:
     """The processes this engine started and those it inherited from them."""
 
     def __init__(self, call_later: Callable[[float, Callable[[], None]], Callable[[], None]]) -> None:
-        _become_subreaper()
+        become_subreaper()
         self._call_later = call_later
         self._own: set[int] = set()
         self._session = os.getsid(0)
@@ -128,6 +142,8 @@ class Family:
 
     def left_of(self, tree: Tree) -> list[Process]:
         """What an ended tree left running. Cheap when that is nothing; dead orphans are reaped on the way."""
+        if tree.is_foreign:
+            return self.members(tree)
         left = []
         for process in self._orphans():
             if not process.is_alive:
@@ -226,6 +242,12 @@ class Family:
         self._markers.pop(process.pid, None)
 
 
+def find_marked(is_wanted: Callable[[bytes], bool]) -> list[tuple[bytes, Process]]:
+    """Every living process with a marker that is wanted, from one look at all processes of the machine."""
+    found = ((_read_marker(process.pid), process) for process in _snapshot().values() if process.is_alive)
+    return [(marker, process) for marker, process in found if marker and is_wanted(marker)]
+
+
 def _snapshot() -> Mapping[int, Process]:
     found = (read_process(int(name)) for name in os.listdir("/proc") if name.isdecimal())  # noqa: PTH208
     return {process.pid: process for process in found if process is not None}
@@ -253,11 +275,3 @@ def _read(path: str) -> bytes:
         return data
     finally:
         os.close(descriptor)
-
-
-def _become_subreaper() -> None:
-    """Orphans of our descendants become our children. Repeatable; inherited by nobody."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"cannot become the reaper of orphans: {os.strerror(number)}")

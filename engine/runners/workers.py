@@ -17,10 +17,10 @@ from msgspec import Struct
 
 from engine.attempts import CallWork, Launch
 from engine.outcomes import Json
+from engine.runners.attempt import Kit
 from engine.runners.channel import Channel
 from engine.runners.children import Child, Start, kill_trees
-from engine.runners.processes import Kit
-from engine.runners.trees import MARKER, Tree, read_process, send_signal
+from engine.runners.trees import MARKER, Tree, own_helper_name, read_process, send_signal
 
 _SCRIPT = Path(__file__).with_name("call_worker.py")
 _IDLE = 8
@@ -106,6 +106,7 @@ class CallPool:
         self._python = python
         self._workers: set[Worker] = set()
         self._idle: list[Worker] = []
+        self._name = f"{own_helper_name('worker')}{id(self):x}."
         self._numbers = itertools.count(1)
 
     def take(self, key: WorkerKey) -> Worker:
@@ -113,7 +114,7 @@ class CallPool:
         for index in range(len(self._idle) - 1, -1, -1):
             if self._idle[index].key == key:
                 return self._idle.pop(index)
-        worker = Worker(self._kit, self._python, key, f"worker.{os.getpid()}.{id(self):x}.{next(self._numbers)}")
+        worker = Worker(self._kit, self._python, key, f"{self._name}{next(self._numbers)}")
         self._workers.add(worker)
         return worker
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from engine.attempts import AttemptEnded, AttemptKey, AttemptReady, Launch
@@ -44,6 +45,14 @@ class StubRunner:
     def stop(self, key: AttemptKey, *, grace: timedelta) -> None:  # noqa: ARG002 - nothing here needs grace
         """End the attempt now."""
         self._clockwork.post(AttemptEnded(key, Outcome(Ending.STOPPED)))
+
+    def recover(self, launches: Sequence[Launch], *, origin: str) -> None:  # noqa: ARG002 - nobody died
+        """Start them anew: what is simulated has no processes that could have gone on."""
+        for launch in launches:
+            self.start(launch)
+
+    def leave(self) -> None:
+        """Nothing is left to free."""
 
     def close(self) -> None:
         """Nothing is left to free."""

@@ -12,7 +12,7 @@ import pytest
 from engine.attempts import ConnectorWork, Launch
 from engine.connectors.http import parse_retry_after
 from engine.outcomes import Ending, Failure, Outcome
-from engine.runners.masking import MASK
+from engine.runners.masked_stream import MASK
 from tests.engine.connectors.local_server import Server
 from tests.engine.runners.bench import Bench, declared, log_of
 from tests.engine.runners.canaries import CANARIES

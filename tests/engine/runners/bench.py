@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Mapping
@@ -11,10 +12,12 @@ from typing import Any
 
 from engine.attempts import AttemptEnded, AttemptFiles, AttemptKey, CommandWork, Launch, ScriptWork, Work
 from engine.compiling.declarations import outputs as as_planned
+from engine.identity import own_identity
 from engine.outcomes import Outcome
 from engine.plan import Output
 from engine.reactor import SelectorReactor
 from engine.runners.local import LocalRunner
+from engine.runners.preparation import marker_of
 from specs.model.parts import OutputSpec
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -30,7 +33,9 @@ class Bench:
     def __init__(self, folder: Path, **options: Any) -> None:
         self.folder = folder
         self.reactor = SelectorReactor()
-        self.runner = LocalRunner(self.reactor, **options)
+        self.journals = folder / "journals"
+        options.setdefault("owner", own_identity())
+        self.runner = LocalRunner(self.reactor, journals=str(self.journals), **options)
         self.outcomes: dict[AttemptKey, Outcome] = {}
         self._count = 0
         self.run_dir = folder / "work"
@@ -74,6 +79,16 @@ class Bench:
     def stop(self, launch: Launch, *, grace_s: float = 5.0) -> None:
         self.runner.stop(launch.key, grace=timedelta(seconds=grace_s))
 
+    def await_journal(self, launch: Launch, kind: str) -> dict[str, Any]:
+        """Wait, without turning the loop, for what the spawner writes about an attempt."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            for line in journal_lines(self.journals):
+                if line.get(kind) == marker_of(launch.key):
+                    return line
+            assert time.monotonic() < until, "nothing was written for too long"
+            time.sleep(0.005)
+
     def turn_until(self, condition: Any) -> None:
         until = time.monotonic() + PATIENCE_S
         while not condition():
@@ -98,6 +113,12 @@ def declared(**outputs: Mapping[str, Any] | str) -> dict[str, Output]:
     """Outputs as a flow declares them; a text is a type."""
     written = {name: {"type": spec} if isinstance(spec, str) else spec for name, spec in outputs.items()}
     return as_planned({name: OutputSpec.model_validate(spec) for name, spec in written.items()})
+
+
+def journal_lines(folder: Path) -> list[dict[str, Any]]:
+    """All lines of all journals in a folder, that are whole."""
+    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_bytes().split(b"\n")[:-1]]
+    return [json.loads(line) for line in lines if line]
 
 
 def is_alive(pid: int) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from engine.attempts import CallWork, Launch
 from engine.outcomes import Ending, Failure, Outcome
-from engine.runners.masking import MASK
+from engine.runners.masked_stream import MASK
 from engine.runners.trees import MARKER
 from tests.engine.runners.bench import RUN_ID, Bench, declared, is_alive, log_of, open_descriptors, zombies
 from tests.engine.runners.canaries import CANARIES, FIRED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -141,8 +140,7 @@ def test_leftovers_of_one_attempt_do_not_touch_another(bench: Bench) -> None:
 
 def test_a_process_that_ended_by_itself_before_the_stop_keeps_its_outcome(bench: Bench) -> None:
     launch = bench.start(ScriptWork("exit 5"))
-    attempt = bench.runner._attempts[launch.key]
-    os.waitid(os.P_PID, attempt._child.pid, os.WEXITED | os.WNOWAIT)  # type: ignore[attr-defined]
+    bench.await_journal(launch, "ended")
     bench.stop(launch)
     outcome = bench.end_of(launch)
     assert outcome.ending is Ending.FAILED

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.attempts import CommandWork, ScriptWork
-from engine.runners.masking import MASK, Masker
+from engine.runners.masked_stream import MASK
+from engine.runners.masking import Masker
 from tests.engine.runners.bench import Bench, declared, log_of
 
 SECRET = "s3cr3t/+ pass'word\"&ü"

@@ -1,0 +1,207 @@
+"""Journals of spawners, read: what became of the attempts of an engine that is gone."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct, field
+
+_ENDING = ".jsonl"
+_FOLLOWS = ".follows"
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_NAME = 200
+
+
+class TaskEnd(Struct, frozen=True):
+    """How a process of a spawner ended.
+
+    Attributes:
+        how: `exit`, `signal`, `refused` (it could not be started) or `unknown` (it could not be killed).
+        value: the exit code, the signal, or the error number of a refusal.
+        what: what was refused: `folder`, `log`, `script` or `program`.
+        seen: letters: `s` it was told to stop, `o` and `j` there are outputs, `t` there are temporary files.
+        log_bytes: the length of the log before kept streams were copied to it; -1 when none were.
+        left: number and names of processes that were left running, and ended.
+        notes: lines for a person.
+    """
+
+    how: str
+    value: int
+    what: str = ""
+    seen: str = ""
+    log_bytes: int = -1
+    left: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Start(Struct, frozen=True):
+    """The process of an attempt: `at` is its start time in clock ticks since boot."""
+
+    pid: int
+    at: int
+
+
+class Head(Struct, frozen=True):
+    """Which spawner wrote a journal."""
+
+    spawner: int
+    at: int
+    boot: str
+    engine: str
+    socket: str
+    protocol: int
+
+
+class Journal(Struct, frozen=True):
+    """A journal as far as it can be understood; `head` is `None` when nothing can."""
+
+    path: str
+    head: Head | None = None
+    starts: Mapping[str, Start] = field(default_factory=dict)
+    ends: Mapping[str, TaskEnd] = field(default_factory=dict)
+    settled: frozenset[str] = frozenset()
+
+    @property
+    def open_attempts(self) -> frozenset[str]:
+        """Attempts that somebody may still ask for."""
+        return frozenset((self.starts.keys() | self.ends.keys()) - self.settled)
+
+
+class _Line(Struct):
+    """One line of any kind."""
+
+    spawner: int | None = None
+    at: int = 0
+    boot: str = ""
+    engine: str = ""
+    socket: str = ""
+    protocol: int = 0
+    started: str | None = None
+    pid: int = 0
+    ended: str | None = None
+    how: str = "unknown"
+    value: int = 0
+    what: str = ""
+    seen: str = ""
+    log_bytes: int = -1
+    left: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    settled: str | None = None
+
+
+_LINE = msgspec.json.Decoder(_Line)
+
+
+def journal_path(folder: str, engine: str, number: int) -> str:
+    """The journal of an engine's `number`-th spawner, from 1."""
+    end = _ENDING if number == 1 else f".{number}{_ENDING}"
+    return f"{folder}/{_name(engine)}{end}"
+
+
+def journals_of(folder: str, engine: str) -> list[str]:
+    """The journals there are of an engine and of those whose attempts it had taken over, newest spawner first."""
+    found: list[str] = []
+    names, rest = set(), [_name(engine)]
+    while rest:
+        name = rest.pop()
+        if name in names:
+            continue
+        names.add(name)
+        number, path = 1, f"{folder}/{name}{_ENDING}"
+        paths = []
+        while os.path.exists(path):  # noqa: PTH110
+            paths.append(path)
+            number += 1
+            path = f"{folder}/{name}.{number}{_ENDING}"
+        found.extend(reversed(paths))
+        rest.extend(_followed(folder, name))
+    return found
+
+
+def follow(folder: str, engine: str, origin: str) -> None:
+    """Note that `engine` takes over attempts of `origin`, for those that will take over from it. Raises `OSError`."""
+    os.makedirs(folder, 0o700, exist_ok=True)  # noqa: PTH103
+    name = _name(origin)
+    if name in _followed(folder, _name(engine)):
+        return
+    descriptor = os.open(
+        f"{folder}/{_name(engine)}{_FOLLOWS}", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
+    )
+    with open(descriptor, "wb", buffering=0) as stream:
+        stream.write(f"{name}\n".encode())
+
+
+def forget(folder: str, engine: str) -> None:
+    """All that an engine has taken over is settled."""
+    try:
+        os.unlink(f"{folder}/{_name(engine)}{_FOLLOWS}")  # noqa: PTH108
+    except OSError:
+        return
+
+
+def read_journal(path: str) -> Journal:
+    """What a journal says; lines that make no sense, such as one half written, are passed over."""
+    head: Head | None = None
+    starts: dict[str, Start] = {}
+    ends: dict[str, TaskEnd] = {}
+    settled: set[str] = set()
+    for line in _lines(path):
+        if line.spawner is not None:
+            head = Head(line.spawner, line.at, line.boot, line.engine, line.socket, line.protocol)
+        elif line.started is not None:
+            starts[line.started] = Start(line.pid, line.at)
+        elif line.ended is not None:
+            ends[line.ended] = TaskEnd(
+                line.how, line.value, line.what, line.seen, line.log_bytes, line.left, line.notes
+            )
+        elif line.settled is not None:
+            settled.add(line.settled)
+    return Journal(path, head, starts, ends, frozenset(settled))
+
+
+def settle(journal: Journal, attempts: set[str]) -> None:
+    """Note, in the journal of a spawner that has ended, what nobody will ask for any more; remove it when that is all."""
+    now = read_journal(journal.path)
+    try:
+        if now.open_attempts <= attempts:
+            os.unlink(journal.path)  # noqa: PTH108
+            return
+        known = sorted(now.open_attempts & attempts)
+        if known:
+            descriptor = os.open(journal.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            with open(descriptor, "wb", buffering=0) as stream:
+                stream.write(b"".join(b"\n%s" % msgspec.json.encode({"settled": one}) for one in known) + b"\n")
+    except OSError:
+        return  # it stays, and is looked at again by who needs it
+
+
+def _lines(path: str) -> list[_Line]:
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read()
+    except OSError:
+        return []
+    found = []
+    for text in data.split(b"\n"):
+        if text:
+            try:
+                found.append(_LINE.decode(text))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                continue
+    return found
+
+
+def _followed(folder: str, name: str) -> list[str]:
+    try:
+        with open(f"{folder}/{name}{_FOLLOWS}", encoding="ascii", errors="replace") as stream:
+            return [line.strip() for line in stream if line.strip() and not _UNSAFE.search(line.strip())]
+    except OSError:
+        return []
+
+
+def _name(engine: str) -> str:
+    """The identity of an engine as the name of a file."""
+    return _UNSAFE.sub("_", engine)[:_LONGEST_NAME] or "_"
