@@ -8,10 +8,12 @@ the order they were made.
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_CHARACTERS = frozenset(_ALPHABET)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANDOM_BITS = 80
 LENGTH = 26
 
@@ -39,6 +41,19 @@ class RandomIds:
             self._last_ms = milliseconds
             self._last_random = int.from_bytes(os.urandom(_RANDOM_BITS // 8)) >> 1
         return encode(milliseconds << _RANDOM_BITS | self._last_random)
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` has the form of an id, so that it may also be the name of a folder."""
+    return len(text) == LENGTH and not set(text) - _CHARACTERS
+
+
+def made_at(run_id: str) -> datetime:
+    """The instant that an id holds, to the millisecond."""
+    number = 0
+    for character in run_id:
+        number = number << 5 | _ALPHABET.index(character)
+    return _EPOCH + timedelta(milliseconds=number >> _RANDOM_BITS)
 
 
 def encode(number: int) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from engine.errors import FlowctlError, InvalidFlow, RunNotFound
 from flowctl.redaction import sensitive_parameters, without_sensitive
@@ -13,6 +15,7 @@ from specs.files import FileProblem
 from specs.suggest import listed
 
 if TYPE_CHECKING:
+    from engine.operations.replaying import Replay
     from engine.plan import Plan
     from engine.run import Run
     from engine.store.port import Store
@@ -26,6 +29,10 @@ BATCH = 1000
 
 _CANDIDATES = 10
 _SHORTEST = 4
+
+
+Moment: TypeAlias = int | datetime
+"""The number of an event, or an instant."""
 
 
 class PlanLost(FlowctlError):
@@ -109,14 +116,14 @@ class StoredPlans:
         self._workspace = workspace
         self._store = store
         self._files: dict[str, Mapping[str, str]] = {}
-        self._plans: dict[str, Plan | PlanLost] = {}
+        self._plans: dict[tuple[str, str | None], Plan | PlanLost] = {}
         self._secretive: dict[str, bool] = {}
 
-    def plan(self, digest: str) -> Plan:
-        """The plan whose files have this digest. Raises `PlanLost`."""
-        if digest not in self._plans:
-            self._plans[digest] = self._rebuild(digest)
-        found = self._plans[digest]
+    def plan(self, digest: str, *, base: str | None = None) -> Plan:
+        """The plan whose files have this digest; their names start from `base`, or from here. Raises `PlanLost`."""
+        if (digest, base) not in self._plans:
+            self._plans[digest, base] = self._rebuild(digest, base)
+        found = self._plans[digest, base]
         if isinstance(found, PlanLost):
             raise found
         return found
@@ -134,6 +141,33 @@ class StoredPlans:
         except (IllegalTransition, LookupError, TypeError, ValueError) as error:
             raise PlanLost(f"the events of run `{run.id}` were not written by this flowctl") from error
 
+    def past(self, run: RunRow, moment: Moment) -> Replay:
+        """The run as it was after the event of that number, or at that instant.
+
+        Raises:
+            PlanLost: its events cannot be folded.
+            RunNotFound: at that instant there was no such run, or the log has no such event.
+        """
+        from engine.operations.replaying import BrokenLog, Replay
+
+        replay = Replay(self.plan(run.digest), run.id)
+        try:
+            for row in events_of(self._store, run.id):
+                if row.at > moment if isinstance(moment, datetime) else row.seq > moment:
+                    break
+                replay.follow(row)
+        except BrokenLog as broken:
+            raise PlanLost(
+                f"the events of run `{run.id}` cannot be folded", hint=f"`flowctl replay {run.id}` tells where"
+            ) from broken
+        if replay.row is None:
+            raise RunNotFound(
+                f"run `{run.id}` was not there yet", hint=f"it was submitted at {run.created_at.isoformat()}"
+            )
+        if isinstance(moment, int) and replay.run.seq < moment:
+            raise RunNotFound(f"run `{run.id}` has no event {moment}", hint=f"the last one is {replay.run.seq}")
+        return replay
+
     def sensitive(self, run: RunRow) -> frozenset[str]:
         """Names of the run's sensitive parameters; none where its plan is lost."""
         plan = self._secretive_plan(run.digest) if run.params else None
@@ -144,14 +178,18 @@ class StoredPlans:
         plan = self._secretive_plan(run.digest)
         return row if plan is None else without_sensitive(row, plan)
 
-    def _secretive_plan(self, digest: str) -> Plan | None:
-        """The plan, if it can be had and may declare something as sensitive; most flows do not, and a long one takes
-        a second to compile. Only an escape could hide the word in YAML, so a backslash counts as doubt."""
+    def may_hide(self, digest: str) -> bool:
+        """Whether a flow may declare something as sensitive; most do not, and a long one takes a second to compile.
+        Only an escape could hide the word in YAML, so a backslash counts as doubt."""
         if digest not in self._secretive:
             texts = self._texts(digest).values()
             self._secretive[digest] = any("sensitive" in text or "\\" in text for text in texts)
+        return self._secretive[digest]
+
+    def _secretive_plan(self, digest: str) -> Plan | None:
+        """The plan, if it can be had and may declare something as sensitive."""
         try:
-            return self.plan(digest) if self._secretive[digest] else None
+            return self.plan(digest) if self.may_hide(digest) else None
         except PlanLost:
             return None
 
@@ -161,16 +199,23 @@ class StoredPlans:
             self._files[digest] = {} if spec is None else spec.files
         return self._files[digest]
 
-    def _rebuild(self, digest: str) -> Plan | PlanLost:
-        from specs.check import check_text
-        from specs.policy import ANSWERED
-
+    def _rebuild(self, digest: str, base: str | None) -> Plan | PlanLost:
         files = self._texts(digest)
         if not files:
             return PlanLost(f"the files of the flow with digest `{digest[:12]}` are not in the store")
-        own = next(iter(files))
+        try:
+            return self.plan_of(files, base=base)
+        except PlanLost as lost:
+            return lost
+
+    def plan_of(self, files: Mapping[str, str], *, base: str | None = None) -> Plan:
+        """The plan of files kept with a run, of which the first is the flow's own. Raises `PlanLost`."""
+        from specs.check import check_text
+        from specs.policy import ANSWERED
+
+        own = next(iter(files), "")
         checked = check_text(
-            files[own].encode(),
+            files.get(own, "").encode(),
             own,
             StoredFiles(files),
             catalogue=self._workspace.catalogue,
@@ -178,12 +223,12 @@ class StoredPlans:
             policy=ANSWERED,
         )
         try:
-            return self._workspace.compile_checked(checked)
-        except InvalidFlow:
-            return PlanLost(
+            return self._workspace.compile_checked(checked, base=Path(base) if base else None)
+        except InvalidFlow as error:
+            raise PlanLost(
                 f"`{own}` as it was then is not a valid flow for this flowctl",
                 hint="`flowctl show` needs no more than what is stored",
-            )
+            ) from error
 
 
 class StoredFiles:

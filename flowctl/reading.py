@@ -57,6 +57,18 @@ def read_regular(path: Path, *, most: int, follow: bool) -> bytes:
         os.close(handle)
 
 
+def open_regular(path: Path, *, follow: bool) -> int:
+    """A descriptor of the regular file at `path`, for reading; raises `Unreadable`. Without `follow` the last part of the
+    path may not be a symbolic link."""
+    handle = _open(path, follow=follow)
+    try:
+        _require_regular(os.fstat(handle))
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
 def read_stream(handle: int, *, most: int) -> bytes:
     """All bytes of an open descriptor up to its end, at most `most`; raises `Unreadable`. It waits, as stdin does."""
     try:

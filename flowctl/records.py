@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.outcomes import Json
 from flowctl.redaction import HIDDEN
 
 if TYPE_CHECKING:
-    from engine.store.port import Store
     from engine.store.rows import EventRow, RunRow, TaskRow
 
 SCHEMA_VERSION = 1
@@ -88,10 +87,17 @@ def task_object(row: TaskRow) -> dict[str, Any]:
     return found
 
 
-def summary_object(store: Store, run: RunRow, *, sensitive: frozenset[str] = frozenset()) -> dict[str, Any]:
+class TaskRows(Protocol):
+    """Where the rows of tasks come from: a store, or a run as it once was."""
+
+    def tasks(self, run_id: str, *, items: bool = False) -> tuple[TaskRow, ...]:
+        """Tasks in file order; with `items`, each fan-out's items follow it."""
+
+
+def summary_object(rows: TaskRows, run: RunRow, *, sensitive: frozenset[str] = frozenset()) -> dict[str, Any]:
     """The summary of a run: the last line of `run --json`, and what `show --json` prints."""
     groups: dict[str, dict[str, Any]] = {"tasks": {}, "hooks": {}, "undo": {}}
-    for row in store.tasks(run.id, items=True):
+    for row in rows.tasks(run.id, items=True):
         group, name = _group_of(row.task)
         if group != "tasks" and row.state == "pending":
             continue

@@ -19,10 +19,11 @@ from flowctl.cli.exits import Exit
 from flowctl.cli.frame import Frame
 from flowctl.cli.group import frame_of
 from flowctl.cli.moments import NONE, length_of, moment
-from flowctl.cli.runs import RUN_STYLES, trigger_text
+from flowctl.cli.runs import RUN_STYLES, parse_since, trigger_text
 from flowctl.findings.text import Look
-from flowctl.following import is_abandoned
-from flowctl.history import PlanLost, StoredPlans, find_run, store_with_runs
+from flowctl.following import abandoned_owners, is_abandoned
+from flowctl.history import Moment, PlanLost, StoredPlans, find_run, store_with_runs
+from flowctl.problems import UsageProblem
 from flowctl.records import summary_object
 from flowctl.redaction import HIDDEN
 from flowctl.terminal.board import instant
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 LISTED_ITEMS = 20
 
+_MOST_DIGITS = 18
 _TASK_COLUMNS = (
     Column("TASK", may_be_cut=True),
     Column("STATE"),
@@ -61,24 +63,34 @@ def show_command(
         str | None, typer.Option("--task", metavar="TASK", help="Only this task: its items, attempts and outputs.")
     ] = None,
 ) -> int:
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", metavar="SEQ|TIME", help="As it was after this event, or at this time: `2h` ago, or RFC 3339."
+        ),
+    ] = None,
     """Show a run: its tasks, errors and outputs."""
     frame = frame_of(ctx)
     workspace = Workspace(frame.settings, frame.environ)
     with store_with_runs(workspace) as store:
         row = find_run(store, run)
         plans = StoredPlans(workspace, store)
-        summary = summary_object(store, row, sensitive=plans.sensitive(row))
+        past = None if at is None else plans.past(row, chosen_moment(at, SystemClock().now()))
+        if past is not None:
+            row = past.stands()
+        summary = summary_object(past or store, row, sensitive=plans.sensitive(row))
         if task is not None:
             summary = only_task(summary, task)
         if frame.json:
             frame.put(json.dumps(summary, ensure_ascii=False, separators=(",", ":")))
             return Exit.SUCCESS
-        page = _Page(frame, SystemClock().now())
-        page.put_head(row, summary["run"], folder=workspace.run_files.run_folder(row.id))
+        page = _Page(frame, past.at if past is not None else SystemClock().now())
+        is_interrupted = past is None and is_abandoned(row, abandoned_owners(store))
+        page.put_head(row, summary["run"], folder=workspace.run_files.run_folder(row.id), is_interrupted=is_interrupted)
         page.put_tasks(summary, every_item=task is not None)
         if task is not None:
-            page.put_attempts(store.attempts(row.id, task=task))
-            page.put_output(_output_of(plans, row, task))
+            page.put_attempts((past or store).attempts(row.id, task=task))
+            page.put_output(_output_of(plans, row, task, past))
     return Exit.SUCCESS
 
 
@@ -103,10 +115,19 @@ def _every_task(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[
             yield group, name, entry
 
 
-def _output_of(plans: StoredPlans, row: RunRow, task: str) -> Json:
+def chosen_moment(text: str, now: datetime) -> Moment:
+    """The event or the instant that `--at` names. Raises `UsageProblem`."""
+    if text.isascii() and text.isdigit():
+        if len(text) > _MOST_DIGITS or int(text) == 0:
+            raise UsageProblem(f"`{text}` is the number of no event", hint="the first is 1")
+        return int(text)
+    return parse_since(text, now)
+
+
+def _output_of(plans: StoredPlans, row: RunRow, task: str, past: Replay | None) -> Json:
     """What expressions read of a task that has succeeded; `None` where it is not known any more."""
     try:
-        plan, run = plans.plan(row.digest), plans.fold(row)
+        plan, run = plans.plan(row.digest), plans.fold(row) if past is None else past.run
     except PlanLost:
         return None
     output = run.tasks[task].output if task in run.tasks else None

@@ -37,6 +37,9 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("show", "flowctl.cli.show", "Show a run: its tasks, errors and outputs"),
     CommandEntry("logs", "flowctl.cli.logs", "Print what the tasks of a run have written"),
     CommandEntry("events", "flowctl.cli.events", "Print everything that has happened to a run"),
+    CommandEntry("replay", "flowctl.cli.replay", "Prove that the log of a run makes the state that is stored"),
+    CommandEntry("export", "flowctl.cli.export", "Write a run that has ended to a file, to keep or to pass on"),
+    CommandEntry("import", "flowctl.cli.import_", "Take in a run that was exported from another store"),
     CommandEntry("completion", "flowctl.cli.completion", "Print the completion script for a shell"),
 )
 

@@ -48,6 +48,8 @@ def printed(program: Program, tmp_path: Path) -> dict[str, list[dict[str, Any]]]
     graph = json.loads(program("graph", "--run", "latest", "--json").stdout)
     tasks = [*summary["tasks"].values(), *summary["hooks"].values(), *summary["undo"].values()]
     items = [item for task in tasks for item in task.get("items", ())]
+    exported = tmp_path / "run.jsonl"
+    program("export", "latest", "-O", str(exported))
     write(tmp_path, "bad", "version: 1\ntasks:\n  a: {run: 'true', after: [b]}\n")
     return {
         "Summary": [summary],
@@ -65,6 +67,8 @@ def printed(program: Program, tmp_path: Path) -> dict[str, list[dict[str, Any]]]
         "Graph node": graph["nodes"],
         "Finding": json_lines(program("validate", "--json", "flows/bad.yaml").stdout),
         "Init": json_lines(program("init", "--json").stdout),
+        "Replay": json_lines(program("replay", "latest", "--json").stdout),
+        "Import": json_lines(program("import", "--json", str(exported)).stdout),
         "Problem": json_lines(program("show", "0000", "--json").stderr),
     }
 

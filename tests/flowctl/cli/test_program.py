@@ -45,7 +45,7 @@ def test_the_meanings_cover_every_exit_code() -> None:
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])
 def test_every_command_explains_itself(program: Program, command: str) -> None:
-    done = program(command, "--help")
+    done = program(*command.split(), "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: flowctl {command}")
     for option in ("-C", "--color", "--config", "--store", "--json", "--quiet", "--verbose", "--no-input"):
