@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from specs.model.parts import (
     ApprovalSpec,
@@ -117,6 +117,15 @@ class TaskSpec(Part):
     description: str | None = None
     labels: dict[Name, Value] = Field(default_factory=dict)
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _as_written(cls, value: object, validate: ModelWrapValidatorHandler[TaskSpec]) -> TaskSpec:
+        """A task holds what is written and no more: most have three keys of fifty, and a flow may have 100,000 tasks."""
+        task = validate(value)
+        filled = task.__dict__
+        object.__setattr__(task, "__dict__", {name: filled[name] for name in task.model_fields_set})
+        return task
+
     def actions(self) -> tuple[str, ...]:
         """The action keys this task has; a valid task has exactly one."""
         return tuple(name for name in ACTIONS if getattr(self, name) is not None)
@@ -147,3 +156,7 @@ class TaskSpec(Part):
                     yield ("switch", "cases", case, index), task
             for index, task in enumerate(self.switch.default or ()):
                 yield ("switch", "default", index), task
+
+
+for _name, _field in TaskSpec.model_fields.items():  # what a task does not hold, its class answers
+    setattr(TaskSpec, _name, _field.get_default(call_default_factory=True))
