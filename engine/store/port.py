@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from engine.errors import StoreUnavailable
 from engine.store.rows import (
     Answer,
     AttemptRow,
@@ -21,6 +22,16 @@ from engine.store.rows import (
     SpecRow,
     TaskRow,
 )
+
+
+class Patience(Protocol):
+    """How a caller bears that a store is away for a while."""
+
+    def pause(self, error: StoreUnavailable) -> None:
+        """Wait before the next try, or raise `error` where there is to be none."""
+
+    def over(self) -> None:
+        """The store has answered."""
 
 
 class Store(Protocol):
@@ -106,6 +117,12 @@ class Store(Protocol):
 
     def remove_unused_specs(self, before: datetime) -> None:
         """Remove those files."""
+
+    def be_patient(self, patience: Patience | None) -> None:
+        """Have calls wait while the store is away, as `patience` says; without it they fail at once.
+
+        Only what is `transient` is waited for. A commit that is made again is not written twice.
+        """
 
     def close(self) -> None:
         """Free the store; pending writes are none. Repeatable."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from engine.errors import StoreDamaged
+from engine.errors import StoreDamaged, StoreUnavailable
 from engine.store import removing, statements
 from engine.store.codec import (
     Record,
@@ -22,6 +22,7 @@ from engine.store.codec import (
     task_row,
 )
 from engine.store.cursors import read_cursor, write_cursor
+from engine.store.port import Patience
 from engine.store.rows import (
     AttemptRow,
     EventRow,
@@ -37,6 +38,7 @@ from engine.store.rows import (
 from engine.store.statements import Query
 
 Row = TypeVar("Row")
+Answer = TypeVar("Answer")
 
 _LONGEST_PAGE = 10_000
 
@@ -46,6 +48,12 @@ class StoredRows(ABC):
 
     _name: str
     """What messages call the store."""
+
+    _patience: Patience | None = None
+
+    def be_patient(self, patience: Patience | None) -> None:
+        """Have calls wait while the store is away, as `patience` says; without it they fail at once."""
+        self._patience = patience
 
     @abstractmethod
     def _fetch(self, query: Query) -> list[Record]:
@@ -101,7 +109,8 @@ class StoredRows(ABC):
             Query(statements.SELECT_ITEMS, (run_id,)),
             statements.list_attempts(run_id, task=None, item=None),
         )
-        runs, tasks, attempts = self._fetch_together([_cleaned(query) for query in queries])
+        cleaned = [_cleaned(query) for query in queries]
+        runs, tasks, attempts = self._patiently(lambda: self._fetch_together(cleaned))
         if not runs:
             return None
         return Snapshot(
@@ -142,11 +151,26 @@ class StoredRows(ABC):
         """Digests of the files stored before then that no run was compiled from."""
         return self._read(removing.unused_specs(before), _first_column)
 
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        """What `ask` returns, asked again as long as the store is away and somebody has patience."""
+        patience = self._patience
+        if patience is None:
+            return ask()
+        while True:
+            try:
+                found = ask()
+            except StoreUnavailable as error:
+                patience.pause(error)
+            else:
+                patience.over()
+                return found
+
     def _first(self, query: Query, decode: Callable[[Record], Row]) -> Row | None:
         return next(iter(self._read(query, decode)), None)
 
     def _read(self, query: Query, decode: Callable[[Record], Row]) -> tuple[Row, ...]:
-        return self._decoded(self._fetch(_cleaned(query)), decode)
+        cleaned = _cleaned(query)
+        return self._decoded(self._patiently(lambda: self._fetch(cleaned)), decode)
 
     def _decoded(self, records: Sequence[Record], decode: Callable[[Record], Row]) -> tuple[Row, ...]:
         try:

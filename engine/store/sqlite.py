@@ -108,24 +108,28 @@ class SqliteStore(StoredRows):
                 writes nothing any more: what it wrote last may be there or not, and only opening it again tells.
             StoreError: a value cannot be stored.
         """
-        beat = None
-        if lease is not None:
-            clock, now = self._lease_clock()
-            beat = statements.lease_write(lease, clock=clock, now=now)
-        commit_with(self._write, batches, lease=beat, retired=retired, answers=answers)
+
+        def commit() -> None:
+            beat = None
+            if lease is not None:
+                clock, now = self._lease_clock()
+                beat = statements.lease_write(lease, clock=clock, now=now)
+            commit_with(self._write, batches, lease=beat, retired=retired, answers=answers)
+
+        self._patiently(commit)
 
     def ask(self, message: Message) -> None:
         """Put a message into the inbox, durably. One whose id is there already is not written again."""
-        self._write((), [statements.message_write(message)])
+        self._patiently(lambda: self._write((), [statements.message_write(message)]))
 
     def remove(self, runs: Sequence[RunRow]) -> None:
         """Remove finished runs with all that belongs to them, in one durable transaction, or none of them."""
         if runs:
-            self._write((), removing.runs_removed(runs))
+            self._patiently(lambda: self._write((), removing.runs_removed(runs)))
 
     def remove_unused_specs(self, before: datetime) -> None:
         """Remove the files stored before then that no run was compiled from."""
-        self._write((), removing.unused_specs_removed(before))
+        self._patiently(lambda: self._write((), removing.unused_specs_removed(before)))
 
     def close(self) -> None:
         """Free the store; the last process to do so leaves a single file. Repeatable."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
+from typing import TypeVar
 
 import psycopg
 
 from engine.errors import StoreConflict, StoreError, StoreUnavailable
-from engine.store import ddl, statements
+from engine.store import ddl, removing, statements
 from engine.store.address import ServerAddress
 from engine.store.codec import Record, event_values
 from engine.store.postgres import faults
@@ -18,9 +20,11 @@ from engine.store.postgres.creation import create_schema, find_naming, stored_ve
 from engine.store.postgres.naming import Naming
 from engine.store.postgres.transactions import transact
 from engine.store.reading import StoredRows
-from engine.store.rows import Answer, Lease, Message, RunBatch
+from engine.store.rows import Answer, Lease, Message, RunBatch, RunRow
 from engine.store.statements import Query, Write
 from engine.store.writing import commit_with, overtaken
+
+Found = TypeVar("Found")
 
 _MOST_COLLISIONS = 5
 """How often a transaction is repeated that the server ended in favour of another."""
@@ -103,15 +107,28 @@ class PostgresStore(StoredRows):
                 does not write twice what was written after all.
             StoreError: a value cannot be stored.
         """
-        beat = None
-        if lease is not None:
-            clock, now = self._lease_clock()
-            beat = statements.lease_write(lease, clock=clock, now=now)
-        commit_with(self._write, batches, lease=beat, retired=retired, answers=answers)
+
+        def commit() -> None:
+            beat = None
+            if lease is not None:
+                clock, now = self._lease_clock()
+                beat = statements.lease_write(lease, clock=clock, now=now)
+            commit_with(self._write, batches, lease=beat, retired=retired, answers=answers)
+
+        self._patiently(commit)
 
     def ask(self, message: Message) -> None:
         """Put a message into the inbox, durably. One whose id is there already is not written again."""
-        self._write((), [statements.message_write(message)])
+        self._patiently(lambda: self._write((), [statements.message_write(message)]))
+
+    def remove(self, runs: Sequence[RunRow]) -> None:
+        """Remove finished runs with all that belongs to them, in one durable transaction, or none of them."""
+        if runs:
+            self._patiently(lambda: self._write((), removing.runs_removed(runs)))
+
+    def remove_unused_specs(self, before: datetime) -> None:
+        """Remove the files stored before then that no run was compiled from."""
+        self._patiently(lambda: self._write((), removing.unused_specs_removed(before)))
 
     def close(self) -> None:
         """Free the store. Repeatable."""
@@ -196,17 +213,24 @@ class PostgresStore(StoredRows):
     # --- reading --------------------------------------------------------------------------------------------------------
 
     def _fetch(self, query: Query) -> list[Record]:
+        return self._read_with(lambda reader: self._records(reader, query))
+
+    def _fetch_together(self, queries: Sequence[Query]) -> list[list[Record]]:
+        return self._read_with(lambda reader: self._records_together(reader, queries))
+
+    def _read_with(self, read: Callable[[Connection], Found]) -> Found:
         if self._closed:
             raise StoreUnavailable(f"the store `{self._name}` is closed")
-        try:
-            with self._readers.borrow() as reader:
-                return self._records(reader, query)
-        except psycopg.Error as error:
-            if not reader.closed:
-                raise faults.translated(error, self._name) from error
-        self._readers.forget_idle()  # the server was away: none of them is worth a try
+        with suppress(psycopg.Error), self._readers.borrow() as reader:
+            return read(reader)
+        self._readers.forget_idle()  # the server may have been away: none of them is worth a try
         with faults.translating(self._name), self._readers.borrow() as reader:
-            return self._records(reader, query)
+            return read(reader)
+
+    def _records_together(self, reader: Connection, queries: Sequence[Query]) -> list[list[Record]]:
+        with reader.transaction():
+            reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            return [self._records(reader, query) for query in queries]
 
     def _records(self, reader: Connection, query: Query) -> list[Record]:
         return list(reader.execute(self._naming.statement(query.sql), query.values).fetchall())
