@@ -22,8 +22,8 @@ from flowctl.results import RunResult, result_of
 from flowctl.running import Request, prepare, require_secrets, run_in_foreground
 from flowctl.settings import Settings, environment, load_settings
 from flowctl.terminal.progress import SilentView
-from flowctl.workspace import Workspace
-from specs.diagnostics import Diagnostic, Severity
+from flowctl.workspace import Workspace, warnings_of
+from specs.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -93,9 +93,7 @@ class Flow:
         self.name: str = plan.name
         self.description: str | None = plan.description
         self.digest: str = plan.digest
-        self.warnings: tuple[Diagnostic, ...] = tuple(
-            finding for finding in checked.diagnostics if finding.severity is Severity.WARNING
-        )
+        self.warnings: tuple[Diagnostic, ...] = warnings_of(checked)
         self._checked = checked
         self._plan = plan
 

@@ -126,6 +126,12 @@ def _whole(least: int, most: int) -> Callable[[Any, Path], int]:
     return read
 
 
+def _boolean(value: Any, _folder: Path) -> bool:
+    if not isinstance(value, bool):
+        raise Wrong(f"expected `true` or `false`, found {kind_of(value)}")
+    return value
+
+
 def _size(value: Any, folder: Path) -> int:
     from specs.quantities import parse_size
 
@@ -166,6 +172,10 @@ def _number_in(text: str) -> Any:
     return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text.strip()) else text
 
 
+def _boolean_in(text: str) -> Any:
+    return {"true": True, "1": True, "false": False, "0": False}.get(text.strip().lower(), text)
+
+
 def _paths_in(text: str) -> list[str]:
     return [part for part in text.split(os.pathsep) if part]
 
@@ -173,6 +183,7 @@ def _paths_in(text: str) -> list[str]:
 KEYS: Mapping[str, SettingKey] = {
     "store": SettingKey("store", "FLOWCTL_DB_URL", _store, is_secret=True),
     "slots": SettingKey("slots", "FLOWCTL_SLOTS", _whole(1, 10_000), _number_in),
+    "cache": SettingKey("cache", "FLOWCTL_CACHE", _boolean, _boolean_in),
     "env_files": SettingKey("env_files", "FLOWCTL_ENV_FILES", _paths, _paths_in),
     "db.schema": SettingKey("schema", "FLOWCTL_DB_SCHEMA", _name(63)),
     "db.prefix": SettingKey("prefix", "FLOWCTL_DB_PREFIX", _name(40)),

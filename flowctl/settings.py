@@ -64,6 +64,7 @@ class Settings(Struct, frozen=True):
     Attributes:
         store: the SQLite file, whose folder may not exist yet, or the address of a database.
         slots: how many attempts the engine makes at a time.
+        cache: whether compiled plans are kept and taken again.
         env_files: files of variables to read before a run, each of which must exist.
         connectors: connector types of the project: name -> `package.module:Class`.
         checks: what findings weigh here, which are accepted, and which are asked for.
@@ -75,6 +76,7 @@ class Settings(Struct, frozen=True):
     store: StoreAddress
     folders: Folders
     slots: int = 64
+    cache: bool = True
     env_files: tuple[Path, ...] = ()
     connectors: Mapping[str, str] = field(default_factory=dict)
     color: ColourChoice = ColourChoice.AUTO

@@ -13,7 +13,7 @@ from flowctl.files import ProjectFiles
 from flowctl.problems import UsageProblem
 from flowctl.reading import Unreadable, read_stream
 from flowctl.settings import Settings
-from specs.diagnostics import Diagnostic
+from specs.diagnostics import Diagnostic, Severity
 
 if TYPE_CHECKING:
     from engine.connectors.catalogue import InstalledCatalogue
@@ -22,12 +22,18 @@ if TYPE_CHECKING:
     from engine.reactor import SelectorReactor
     from engine.run_files import RunFiles
     from engine.store.port import Store
+    from flowctl.plan_cache.plans import Compiled, Conditions, PlanCache
     from specs.check import Checked
     from specs.source import Limits
 
 STDIN = "-"
 STDIN_NAME = "stdin.yaml"
 _SUFFIXES = (".yaml", ".yml")
+
+
+def warnings_of(checked: Checked) -> tuple[Diagnostic, ...]:
+    """What was found in a flow that whoever runs it is told of."""
+    return tuple(finding for finding in checked.diagnostics if finding.severity is Severity.WARNING)
 
 
 class Workspace:
@@ -68,14 +74,46 @@ class Workspace:
         files = ProjectFiles((path,), most=self.limits.file_bytes)
         return check_file(path.as_posix(), files, catalogue=self.catalogue, limits=self.limits, policy=policy)
 
-    def compile(self, flow: str) -> tuple[Plan, tuple[Diagnostic, ...]]:
-        """The plan of a flow that this engine honours in full, and the findings that are no errors.
+    def compile(self, flow: str) -> Compiled:
+        """The plan of a flow that this engine honours in full, with the warnings about it.
+
+        Compiled once: as long as nothing changes that the plan was made of, it is taken from the user's cache.
 
         Raises:
             InvalidFlow: it has errors, or uses what this engine does not honour yet.
         """
-        checked = self.check(flow)
-        return self.compile_checked(checked), checked.diagnostics
+        from flowctl.plan_cache.plans import Compiled, PlanCache
+
+        if flow == STDIN or not self.settings.cache:
+            checked = self.check(flow)
+            return Compiled(self.compile_checked(checked), warnings_of(checked))
+        path = self.locate(flow)
+        files = ProjectFiles((path,), most=self.settings.limits.file_bytes)
+        conditions = self._conditions(path)
+        cache = PlanCache(self.settings.folders.cache / "plans")
+        return cache.find(conditions, files) or self._compile_anew(path, files, cache, conditions)
+
+    def _compile_anew(self, path: Path, files: ProjectFiles, cache: PlanCache, conditions: Conditions) -> Compiled:
+        from engine.connectors.catalogue import InstalledCatalogue
+        from flowctl.plan_cache.plans import Compiled
+        from flowctl.plan_cache.trace import TracedFiles
+        from specs.check import check_file
+
+        traced = TracedFiles(files)
+        catalogue = InstalledCatalogue(self.settings.connectors, traced.plugins)
+        policy = self.settings.checks.for_runs()
+        checked = check_file(path.as_posix(), traced, catalogue=catalogue, limits=self.limits, policy=policy)
+        compiled = Compiled(self.compile_checked(checked), warnings_of(checked))
+        cache.keep(conditions, compiled, traced, root=checked.root)
+        return compiled
+
+    def _conditions(self, path: Path) -> Conditions:
+        from flowctl.plan_cache.plans import Conditions
+
+        settings = self.settings
+        return Conditions(
+            path.as_posix(), str(Path.cwd()), settings.limits, settings.checks.for_runs(), settings.connectors
+        )
 
     def compile_checked(self, checked: Checked) -> Plan:
         """The plan of a flow that has been checked; raises `InvalidFlow` as `compile` does."""

@@ -73,7 +73,7 @@ def graph_command(
     if run is None:
         from engine.drawing.model import draw
 
-        plan, _ = workspace.compile(named_flow(flow, file, command="graph"))
+        plan = workspace.compile(named_flow(flow, file, command="graph")).plan
         drawing = draw(plan, expand_children=expand)
     elif flow is None and file is None:
         drawing = _drawing_of_run(workspace, run, expand=expand)

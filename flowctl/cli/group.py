@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as build_command
 
+from flowctl.cli.coercion import take_plain_values
 from flowctl.cli.frame import Frame, OutputForm
 from flowctl.cli.table import COMMANDS, entry, is_group, verbs_of
 from flowctl.cli.usage import root_help
@@ -59,6 +60,10 @@ def shared_parameters() -> list[Any]:
 class FramedCommand(TyperCommand):
     """A command that finds its `Frame` in `ctx.obj`; the shared options are taken out of its own parameters."""
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Its parameters and `--help`."""
+        return _taking_plain_values(super().get_params(ctx))
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command with its frame."""
         own = {name: ctx.params.pop(name) for name in _shared_names(ctx.params)}
@@ -72,6 +77,10 @@ class FramedCommand(TyperCommand):
 
 class LazyGroup(TyperGroup):
     """The root: names and help come from the table, a command's module is imported when that command is asked for."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The shared parameters and `--help`."""
+        return _taking_plain_values(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the library's signature
         """The first words of all names, in the order of the table."""
@@ -104,6 +113,10 @@ class NounGroup(TyperGroup):
             help="; ".join(command.summary.lower() for command in verbs_of(noun)).capitalize() + ".",
         )
         self._noun = noun
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The shared parameters and `--help`."""
+        return _taking_plain_values(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the library's signature
         """The second words, in the order of the table."""
@@ -166,6 +179,12 @@ def make_frame(values: dict[str, Any]) -> Frame:
         store=values["store"],
         form=OutputForm(form or OutputForm.TEXT),
     )
+
+
+def _taking_plain_values(parameters: list[Any]) -> list[Any]:
+    for parameter in parameters:
+        take_plain_values(parameter)
+    return parameters
 
 
 def _shared_names(params: dict[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec.structs import replace
 
 from engine.outcomes import Json
 from engine.plan import PRIORITIES
@@ -48,6 +49,7 @@ def run_command(
     ] = None,
     priority: Annotated[str | None, typer.Option("--priority", metavar="CLASS", help="Instead of the flow's.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and start nothing.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compile the flow anew.", show_default=False)] = False,
 ) -> int:
     """Run a flow and wait for it.
 
@@ -57,9 +59,11 @@ def run_command(
     files = [*frame.settings.env_files, *(env_file or [])]
     variables = given_environment(env or [], files=files, environ=frame.environ)
     environ = {**variables, **frame.environ}
-    workspace = Workspace(frame.settings, environ)
-    plan, findings = workspace.compile(named_flow(flow, file))
-    show_warnings(frame, findings)
+    settings = replace(frame.settings, cache=False) if no_cache else frame.settings
+    workspace = Workspace(settings, environ)
+    compiled = workspace.compile(named_flow(flow, file))
+    plan = compiled.plan
+    show_warnings(frame, compiled.warnings)
     given = given_parameters(param or [], file=params_file)
     request = Request(Path.cwd(), given.texts, given.values, variables, priority=_class_number(priority))
     submission = prepare(plan, request, environ)

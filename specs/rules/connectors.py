@@ -40,9 +40,10 @@ def unknown_type(context: FlowContext) -> Iterator[Diagnostic]:
     """Every configured connector is of a type that is installed."""
     if context.catalogue is None:
         return
-    hints, known = Hints(), context.catalogue.types()
+    hints = Hints()
     for name, connector in context.flow.connectors.items():
         if context.catalogue.actions(connector.type) is None:
+            known = context.catalogue.types()
             path = ("connectors", name, "type")
             yield context.finding(
                 "FLOW222",
