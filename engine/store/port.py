@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from engine.errors import StoreUnavailable
 from engine.store.rows import (
@@ -23,6 +23,9 @@ from engine.store.rows import (
     TaskRow,
 )
 
+if TYPE_CHECKING:
+    from engine.attempts import Reactor
+
 
 class Patience(Protocol):
     """How a caller bears that a store is away for a while."""
@@ -32,6 +35,13 @@ class Patience(Protocol):
 
     def over(self) -> None:
         """The store has answered."""
+
+
+class Wakeups(Protocol):
+    """Word that comes through the store."""
+
+    def close(self) -> None:
+        """Listen no more. Repeatable."""
 
 
 class Store(Protocol):
@@ -117,6 +127,10 @@ class Store(Protocol):
 
     def remove_unused_specs(self, before: datetime) -> None:
         """Remove those files."""
+
+    def wakeups(self, engine: str, reactor: Reactor, rung: Callable[[], None]) -> Wakeups | None:
+        """Have `rung` called in the loop's thread when a message for `engine` may have come from another machine; until it
+        is closed. `None` where no other machine can reach the store."""
 
     def be_patient(self, patience: Patience | None) -> None:
         """Have calls wait while the store is away, as `patience` says; without it they fail at once.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import StoreConflict, StoreError, StoreUnavailable
 from engine.identity import boot_id
@@ -23,6 +24,9 @@ from engine.store.reading import StoredRows
 from engine.store.rows import Answer, Lease, Message, RunBatch, RunRow
 from engine.store.statements import Query, Write
 from engine.store.writing import commit_with, overtaken
+
+if TYPE_CHECKING:
+    from engine.attempts import Reactor
 
 _PATIENCE_S = 30.0
 """How long a write waits for other processes before it gives up and names the one that keeps the lock."""
@@ -130,6 +134,9 @@ class SqliteStore(StoredRows):
     def remove_unused_specs(self, before: datetime) -> None:
         """Remove the files stored before then that no run was compiled from."""
         self._patiently(lambda: self._write((), removing.unused_specs_removed(before)))
+
+    def wakeups(self, engine: str, reactor: Reactor, rung: Callable[[], None]) -> None:
+        """None: a file is of one machine, where processes reach each other without it."""
 
     def close(self) -> None:
         """Free the store; the last process to do so leaves a single file. Repeatable."""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
@@ -19,10 +19,14 @@ from engine.store.postgres.connections import Connection, ServerReaders, connect
 from engine.store.postgres.creation import create_schema, find_naming, stored_version
 from engine.store.postgres.naming import Naming
 from engine.store.postgres.transactions import transact
+from engine.store.postgres.wakeups import Wakeups, telling
 from engine.store.reading import StoredRows
 from engine.store.rows import Answer, Lease, Message, RunBatch, RunRow
 from engine.store.statements import Query, Write
 from engine.store.writing import commit_with, overtaken
+
+if TYPE_CHECKING:
+    from engine.attempts import Reactor
 
 Found = TypeVar("Found")
 
@@ -119,7 +123,7 @@ class PostgresStore(StoredRows):
 
     def ask(self, message: Message) -> None:
         """Put a message into the inbox, durably. One whose id is there already is not written again."""
-        self._patiently(lambda: self._write((), [statements.message_write(message)]))
+        self._patiently(lambda: self._write((), [statements.message_write(message), telling(message.run_id)]))
 
     def remove(self, runs: Sequence[RunRow]) -> None:
         """Remove finished runs with all that belongs to them, in one durable transaction, or none of them."""
@@ -129,6 +133,10 @@ class PostgresStore(StoredRows):
     def remove_unused_specs(self, before: datetime) -> None:
         """Remove the files stored before then that no run was compiled from."""
         self._patiently(lambda: self._write((), removing.unused_specs_removed(before)))
+
+    def wakeups(self, engine: str, reactor: Reactor, rung: Callable[[], None]) -> Wakeups:
+        """Have `rung` called in the loop's thread when a message for `engine` may have come; until it is closed."""
+        return Wakeups(self._address, engine, reactor, rung)
 
     def close(self) -> None:
         """Free the store. Repeatable."""
