@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from specs.expressions.errors import ExpressionError
-from specs.expressions.guards import NOTHING, Facts, known_if
+from specs.expressions.guards import NOTHING, Facts, ended, known_if, not_ended
 from specs.expressions.infer import Inferred, infer
 from specs.expressions.nodes import Expression, Template
 from specs.expressions.parse import parse
@@ -212,12 +212,12 @@ def _arm_facts(graph: FlowGraph, link: Link) -> Facts:
         for earlier in task.branch[max(0, number - _EARLIER_ARMS) : number]:
             facts |= _facts_of(earlier.condition, outcome=False)
         return facts
-    if task.switch is not None and below[1] == "cases" and below[2] in ("succeeded", "failed"):
+    if task.switch is not None:
         value = task.switch.value
         reference = as_reference(parse(value).root) if isinstance(value, str) and _parses(value) else None
         if reference is not None and reference.root == "tasks" and reference.keys[1:] == ("status",):
-            kind: Any = below[2]
-            return frozenset({(kind, reference.keys[0])})
+            of = reference.keys[0]
+            return ended(of, (below[2],)) if below[1] == "cases" else not_ended(of, task.switch.cases)
     return NOTHING
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -22,11 +22,42 @@ from specs.expressions.nodes import (
 )
 from specs.expressions.references import Reference, as_reference, children
 
-Fact: TypeAlias = tuple[Literal["succeeded", "failed", "defined"], str]
-"""Something known of a task, or of a path such as `tasks.a.output.x`."""
+ENDS = frozenset({"succeeded", "failed", "skipped", "blocked", "cancelled"})
+"""How a task can have ended (`LANGUAGE.md` 5)."""
+
+Fact: TypeAlias = tuple[str, str]
+"""`defined` and a path such as `tasks.a.output.x`; or `not` an end and a task that has not ended so. A condition that leaves
+several ends tells what it rules out: of two conditions together both sets, of either of them what is in both."""
 
 Facts: TypeAlias = frozenset[Fact]
 NOTHING: Facts = frozenset()
+_DEFINED = "defined"
+_RULES_OUT = {end: f"not {end}" for end in ENDS}
+
+
+def ended(task: str, ends: Iterable[object]) -> Facts:
+    """The facts that `task` has ended in one of these ways."""
+    return not_ended(task, ENDS.difference(ends))
+
+
+def not_ended(task: str, ends: Iterable[object]) -> Facts:
+    """The facts that `task` has ended in none of these ways."""
+    return frozenset((_RULES_OUT[end], task) for end in ENDS.intersection(ends))
+
+
+def tasks_known(facts: Facts) -> frozenset[str]:
+    """The tasks of whose ends something is ruled out."""
+    return frozenset(name for kind, name in facts if kind != _DEFINED)
+
+
+def ends_left(facts: Facts, task: str) -> frozenset[str]:
+    """How `task` can have ended as far as the facts tell."""
+    return frozenset(end for end in ENDS if (_RULES_OUT[end], task) not in facts)
+
+
+def is_defined(facts: Facts, path: str) -> bool:
+    """Whether the facts say that a path has a value."""
+    return (_DEFINED, path) in facts
 
 
 class Read(Struct, frozen=True):
@@ -125,20 +156,28 @@ def _of_leaf(node: Node, *, outcome: bool) -> Facts:
 
 
 def _defined(reference: Reference) -> Facts:
-    facts: set[Fact] = {("defined", ".".join((reference.root, *reference.keys)))}
+    facts: Facts = frozenset({(_DEFINED, ".".join((reference.root, *reference.keys)))})
     if reference.root == "tasks" and len(reference.keys) >= 2:
-        if reference.keys[1] == "output":
-            facts.add(("succeeded", reference.keys[0]))
-        elif reference.keys[1] == "error":
-            facts.add(("failed", reference.keys[0]))
-    return frozenset(facts)
+        ends = _ENDS_WITH.get(reference.keys[1])
+        return facts | ended(reference.keys[0], ends) if ends is not None else facts
+    return facts
+
+
+_ENDS_WITH = {
+    "output": ("succeeded",),
+    "error": ("failed",),
+    "outputs": ("succeeded", "failed"),
+    "results": ("succeeded", "failed"),
+    "counts": ("succeeded", "failed"),
+}
+"""How a task has ended that has one of these."""
 
 
 def _of_comparison(node: Compare, *, outcome: bool) -> Facts:
-    """`tasks.a.status == 'succeeded'`, written either way round, and `in` with a list."""
+    """`tasks.a.status == 'succeeded'`, written either way round, and `in` with a list; and their opposites."""
     left, right = node.operands
     symbol = node.operators[0]
-    if (symbol in ("==", "in")) != outcome or symbol not in ("==", "!=", "in", "not in"):
+    if symbol not in ("==", "!=", "in", "not in"):
         return NOTHING
     if isinstance(left, Literally) and symbol in ("==", "!="):
         left, right = right, left
@@ -146,11 +185,14 @@ def _of_comparison(node: Compare, *, outcome: bool) -> Facts:
     if reference is None or reference.root != "tasks" or len(reference.keys) != 2 or reference.keys[1] != "status":
         return NOTHING
     statuses = _statuses(right)
-    task = reference.keys[0]
-    return frozenset((kind, task) for kind in ("succeeded", "failed") if statuses == {kind})
+    if statuses is None:
+        return NOTHING
+    is_one_of_them = (symbol in ("==", "in")) == outcome
+    return (ended if is_one_of_them else not_ended)(reference.keys[0], statuses)
 
 
-def _statuses(node: Node) -> set[object]:
-    if isinstance(node, ListOf):
-        return {element.value if isinstance(element, Literally) else None for element in node.elements}
-    return {node.value} if isinstance(node, Literally) else set()
+def _statuses(node: Node) -> set[object] | None:
+    """The literal values that a status is compared with, `None` where one is not literal."""
+    elements = node.elements if isinstance(node, ListOf) else (node,)
+    found: set[object] = {element.value for element in elements if isinstance(element, Literally)}
+    return found if all(isinstance(element, Literally) for element in elements) else None

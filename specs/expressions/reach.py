@@ -8,15 +8,20 @@ it was not.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
+from itertools import islice
 from operator import and_
 
 from msgspec import Struct
 
-from specs.expressions.guards import Facts
+from specs.expressions.guards import ENDS, Facts, ends_left, tasks_known
 from specs.graph import FlowGraph, Link, arm_key
 from specs.model.task import TaskSpec
+
+MOST_BEHIND = 100
+"""Tasks that wait for a task which are asked what its end was."""
 
 
 class Guards(Struct, frozen=True):
@@ -46,6 +51,7 @@ class Reach:
         self._guards = guards
         self._bits = _Bits(graph)
         self._presence: dict[str, int] = {}
+        self._by_upstream: dict[str, Mapping[str, Sequence[Link]]] = {}
         for task in graph.topological():
             incoming = graph.incoming[task]
             if any(link.upstream not in self.known for link in incoming):
@@ -76,14 +82,56 @@ class Reach:
         """Whether these facts say that `task` has run, however it ended."""
         return self.succeeded(task, facts) or bool(facts & self._bits.ran.get(task, 0))
 
-    def with_facts(self, facts: int, more: Facts) -> int:
-        """`facts` and what follows from `more`."""
-        for kind, name in more:
-            if name not in self.known or kind == "defined":
-                continue
-            facts |= self.known[name] | self._bits.ran.get(name, 0)
-            facts |= self._bits.succeeded(name) if kind == "succeeded" else self._bits.failed.get(name, 0)
-        return facts
+    def with_facts(self, facts: int, more: Facts, *, reader: str = "", run_succeeded: bool = False) -> int:
+        """`facts` and what follows from `more`: for the task `reader`, whose edges say how those before it can have ended,
+        or for what is looked at after the run has succeeded."""
+        told = facts
+        for name in tasks_known(more):
+            if name in self.known:
+                left = ends_left(more, name)
+                ends = left & self._ends(name, facts, reader=reader, run_succeeded=run_succeeded)
+                told |= self._told_by(name, ends or left)  # taken at its word where it can never be
+        return told
+
+    def _told_by(self, task: str, ends: frozenset[str]) -> int:
+        """What is known when a task has ended in one of these ways."""
+        if not ends or not ends <= {"succeeded", "failed"}:
+            return 0
+        ran = self.known[task] | self._bits.ran.get(task, 0)
+        if len(ends) == 2:
+            return ran
+        return ran | (self._bits.succeeded(task) if "succeeded" in ends else self._bits.failure(task))
+
+    def _ends(self, task: str, facts: int, *, reader: str, run_succeeded: bool) -> frozenset[str]:
+        """How a task can have ended at all."""
+        if self.succeeded(task, facts):
+            return frozenset({"succeeded"})
+        if self.failed(task, facts):
+            return frozenset({"failed"})
+        is_good = run_succeeded or any(map(self._wants_a_good_end, self._edges_by_upstream(reader).get(task, ())))
+        if not is_good:  # what has run is as sure of it
+            behind = islice(self.graph.outgoing[task], MOST_BEHIND)
+            is_good = any(self.ran(link.task, facts) and self._wants_a_good_end(link) for link in behind)
+        ends = self._good_ends(task) if is_good else ENDS
+        return ends if self._presence[task] & ~facts else ends - {"skipped"}
+
+    def _wants_a_good_end(self, link: Link) -> bool:
+        """Whether the task of this edge runs only if what it waits for has succeeded, or need not have."""
+        spec = self.graph.tasks[link.task]
+        return link.kind == "after" and spec.join in ("all", "strict") and _on_timeout(spec, link) != "run"
+
+    def _good_ends(self, task: str) -> frozenset[str]:
+        """The ends of a task that keep no other from running, nor the run from succeeding."""
+        may_fail = self.graph.tasks[task].allow_failure or self.graph.handlers.get(task)
+        return frozenset({"succeeded", "skipped", "failed"} if may_fail else {"succeeded", "skipped"})
+
+    def _edges_by_upstream(self, task: str) -> Mapping[str, Sequence[Link]]:
+        if task not in self._by_upstream:
+            found: defaultdict[str, list[Link]] = defaultdict(list)
+            for link in self.graph.edges_of(task) if task in self.graph.tasks else ():
+                found[link.upstream].append(link)
+            self._by_upstream[task] = found
+        return self._by_upstream[task]
 
     def after_success(self) -> int:
         """Facts when the run has succeeded: no task failed that is not allowed to or made good by a handler."""
@@ -114,9 +162,15 @@ class Reach:
         facts = _all_of(self._taken(link) for link in arms)
         facts |= self._from_edges(spec, edges, facts)
         self.before_condition[task] = facts
-        facts |= self._bits.ran.get(task, 0)
-        self.known[task] = self.with_facts(facts, self._guards.of_task(task))
+        self.known[task] = self._guarded(task, edges, facts | self._bits.ran.get(task, 0))
         self._presence[task] = self._needed(task, spec, edges, arms)
+
+    def _guarded(self, task: str, edges: Sequence[Link], facts: int) -> int:
+        """Facts when the `if` of a task lets it run: what it tells may tell more of the edges."""
+        guards = self._guards.of_task(task)
+        if not guards:
+            return facts
+        return self._from_edges(self.graph.tasks[task], edges, self.with_facts(facts, guards, reader=task))
 
     def _from_edges(self, spec: TaskSpec, edges: Sequence[Link], facts: int) -> int:
         """What the edges tell of a task that runs."""
@@ -148,8 +202,8 @@ class Reach:
         return facts
 
     def _is_sure(self, spec: TaskSpec, link: Link, facts: int) -> bool:
-        """Whether this edge cannot be off when its task runs."""
-        if _on_timeout(spec, link) == "run":
+        """Whether this edge cannot be off when its task runs; not of a task that a condition says has failed."""
+        if _on_timeout(spec, link) == "run" or (link.kind == "after" and self.failed(link.upstream, facts)):
             return False
         return not self._presence_of_edge(link) & ~facts
 
@@ -157,7 +211,7 @@ class Reach:
         """What is known when this arm has been taken."""
         branch = link.upstream
         facts = self.known[branch] | self._bits.succeeded(branch) | self._bits.arms[branch, arm_key(link, self.graph)]
-        return self.with_facts(facts, self._guards.of_arm(link))
+        return self.with_facts(facts, self._guards.of_arm(link), reader=branch)
 
     # --- presence -----------------------------------------------------------------------------------------------------
 
@@ -255,9 +309,17 @@ class _Bits:
             key = (link.upstream, arm_key(link, graph))
             self.arms[key] = self.arms.get(key, 0) | self.gates[link.task]
         self.gate_owner = {bit: task for task, bit in self.gates.items()}
+        self._following = following
 
     def succeeded(self, task: str) -> int:
         return 1 << self.positions[task]
+
+    def failure(self, task: str) -> int:
+        """The bit for the failure of a task, a new one where an expression is the first to ask for it."""
+        if task not in self.failed:
+            self.failed[task] = 1 << self._following
+            self._following += 1
+        return self.failed[task]
 
     def has_own_reason(self, task: str) -> bool:
         """Whether a task may be skipped for a reason that lies in itself."""

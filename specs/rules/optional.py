@@ -10,7 +10,7 @@ from specs.context import FlowContext, Rule
 from specs.diagnostics import Diagnostic, Edit, Fix
 from specs.expressions.analysis import Analysis, Part
 from specs.expressions.errors import ExpressionError
-from specs.expressions.guards import Facts, Read, known_if, reads
+from specs.expressions.guards import Facts, Read, ended, is_defined, known_if, reads
 from specs.expressions.nodes import Expression, Filter
 from specs.expressions.parse import parse
 from specs.expressions.reach import Reach
@@ -153,17 +153,15 @@ class _Checker:
 
     def _facts(self, at: _At) -> int:
         reader = at.use.reader
+        told = at.read.facts | self._own_condition(reader)
         if reader.kind == "outputs" or (reader.hook == "success" and not at.hook):
-            facts = self._success(at)
-        elif reader.hook != at.hook:
-            facts = 0
-        elif reader.stage == "if":
-            facts = at.reach.before_condition[reader.task]
-        else:
-            facts = at.reach.known[reader.task]
-            if reader.stage == "undo":
-                facts = at.reach.with_facts(facts, frozenset({("succeeded", reader.task)}))
-        return at.reach.with_facts(facts, at.read.facts | self._own_condition(reader))
+            return at.reach.with_facts(self._success(at), told, run_succeeded=True)
+        if reader.hook != at.hook:
+            return at.reach.with_facts(0, told)
+        facts = (at.reach.before_condition if reader.stage == "if" else at.reach.known)[reader.task]
+        if reader.stage == "undo":
+            told |= ended(reader.task, ("succeeded",))
+        return at.reach.with_facts(facts, told, reader=reader.task)
 
     def _success(self, at: _At) -> int:
         if at.hook not in self.after_success:
@@ -210,7 +208,7 @@ class _Checker:
     def _optional_output(self, at: _At) -> Iterator[Diagnostic]:
         path = ".".join(("tasks", *at.read.reference.keys[:3]))
         known = at.read.facts | self._own_condition(at.use.reader)
-        if at.read.may_be_undefined or ("defined", path) in known:
+        if at.read.may_be_undefined or is_defined(known, path):
             return
         message = f"`{path}` is optional: `{at.upstream}` can succeed without it, and then it is undefined"
         way_out = f"add `| default(...)`, or guard it with `{path} is defined`"

@@ -330,6 +330,10 @@ GUARDED = [MAYBE, "b: {run: x}"]
         "tasks.a.output is defined",
         "tasks.a.output.x is defined",
         "tasks.a.status == 'succeeded' and tasks.a.output.x > 3",
+        "tasks.a.status != 'skipped'",  # it is waited for with `after`, so it did not fail
+        "tasks.a.status not in ['skipped', 'failed']",
+        "not (tasks.a.status == 'skipped' or params.c)",
+        "tasks.a.status != 'skipped' and tasks.a.status != 'failed'",
     ],
 )
 def test_a_guard_on_the_status_lets_a_task_read(guard: str) -> None:
@@ -354,10 +358,58 @@ def test_what_is_no_guard_is_not_taken_for_one(guard: str) -> None:
         ("tasks.a.output.x > 1 and tasks.a.status == 'succeeded'", ["FLOW331"]),
         ("(tasks.a.output.x + 1) | default(0)", ["FLOW331"]),
         ("tasks.a.output is defined", []),
+        ("0 if tasks.a.status == 'skipped' else tasks.a.output.x", []),
+        ("0 if tasks.a.status == 'failed' else tasks.a.output.x", ["FLOW331"]),
+        ("tasks.b.error.message if tasks.b.status == 'failed' else ''", []),
+        ("'' if tasks.b.status == 'failed' else tasks.b.error.message", ["FLOW331"]),
     ],
 )
 def test_guards_inside_an_expression_count_in_the_order_of_evaluation(expression: str, expected: list[str]) -> None:
     assert codes(flow_of(*GUARDED, f't: {{after: [a, b], set: {{v: "${{{{ {expression} }}}}"}}}}')) == expected
+
+
+TEXT = "a: {run: x, outputs: {x: {type: string, from: stdout}}}"
+EITHER = """set: {v: "${{ tasks.a.output.x if tasks.a.status == 'succeeded' else tasks.a.error.message }}"}"""
+
+
+@pytest.mark.parametrize(
+    ("tasks", "expected"),
+    [
+        pytest.param(
+            [TEXT.replace("run", "allow_failure: true, run"), f"t: {{after: [a], {EITHER}}}"],
+            [],
+            id="it failed, for it did not succeed and was not skipped",
+        ),
+        pytest.param(
+            [TEXT.replace("run", "if: params.c, allow_failure: true, run"), "b: {run: x}", f"t: {{after: [a, b], {EITHER}}}"],
+            ["FLOW331"],
+            id="or it was skipped",
+        ),
+        pytest.param([TEXT, f"t: {{after_end: [a], {EITHER}}}"], ["FLOW331"], id="or it was cancelled"),
+        pytest.param(
+            [TEXT, "b: {run: x}", f"t: {{after: [a, b], join: any, {EITHER}}}"], ["FLOW331"], id="or has not ended"
+        ),
+        pytest.param(
+            [TEXT, "h: {after_failure: [a], recovers: true, run: x}", f"t: {{after: [a, h], {EITHER}}}"],
+            [],
+            id="it failed, and that was made good",
+        ),
+        pytest.param(
+            [MAYBE, "b: {run: x}", "c: {after: [a, b], run: x}", "d: {run: x}",
+             f"t: {{after: [c, d], if: tasks.a.status != 'skipped', {READS}}}"],
+            [],
+            id="another task has waited for its success",
+        ),
+        pytest.param(
+            ["m: {if: params.c, run: x}", "a: {after: [m], run: x, outputs: {x: {type: int}}}", "b: {run: x}",
+             f"t: {{after: [a, b], if: tasks.m.status == 'succeeded', {READS}}}"],
+            [],
+            id="what one condition tells of another edge",
+        ),
+    ],
+)  # fmt: skip
+def test_a_guard_knows_what_the_edges_leave_open(tasks: list[str], expected: list[str]) -> None:
+    assert [code for code in codes(flow_of(*tasks)) if code != "FLOW230"] == expected
 
 
 def test_outputs_are_read_when_the_run_has_succeeded() -> None:
