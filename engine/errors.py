@@ -5,6 +5,9 @@
     ├── BadParameters            values given for parameters do not fit
     ├── SecretUnavailable        a secret could not be resolved
     ├── RunNotFound              no run of that id (or several that match)
+    ├── RunTakenAway             another engine drives the run by now
+    ├── RunHeld                  another engine drives the run, and is alive
+    ├── NoAnswer                 the engine that drives the run does not answer
     ├── TaskNotFound             a run has no such task, item or attempt
     ├── DrawingUnavailable       a picture needs a program that is not installed
     └── StoreError               the store
@@ -21,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.identity import short_name
 from specs.diagnostics import Diagnostic
 
 
@@ -68,6 +72,38 @@ class RunNotFound(FlowctlError):
     """No run has this id, or several match."""
 
     code = "run_not_found"
+
+
+class RunTakenAway(FlowctlError):
+    """Another engine drives the run by now; `owner` is that engine, `""` where nobody holds it any more."""
+
+    code = "run_taken_away"
+
+    def __init__(self, run_id: str, owner: str) -> None:
+        by = short_name(owner) if owner else "another engine, which is done with it"
+        hint = f"`flowctl show {run_id}` tells how it stands"
+        super().__init__(f"run `{run_id}` was taken over by {by} and goes on there", hint=hint)
+        self.run_id = run_id
+        self.owner = owner
+
+
+class RunHeld(FlowctlError):
+    """A live engine drives the run, so nobody else may; `owner` is that engine."""
+
+    code = "run_held"
+
+    def __init__(self, run_id: str, owner: str) -> None:
+        super().__init__(
+            f"run `{run_id}` is driven by {short_name(owner)}", hint=f"`flowctl logs -f {run_id}` follows it"
+        )
+        self.run_id = run_id
+        self.owner = owner
+
+
+class NoAnswer(FlowctlError):
+    """The engine that drives a run is alive and has not done what was asked of it."""
+
+    code = "no_answer"
 
 
 class TaskNotFound(FlowctlError):

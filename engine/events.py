@@ -19,7 +19,8 @@ from engine.outcomes import Ending, Failure, Json
 class RunSubmitted(Struct, frozen=True):
     """The run exists. `scheduled_at` is when it may start, `None` for at once; a child run names its parent's attempt.
 
-    `env` holds the host's variables let through and those given on the command line; `directory` is the run's own.
+    `env` holds the host's variables let through and those given on the command line; `directory` is the run's own; names
+    of the flow's files start from `base`.
     """
 
     at: datetime
@@ -34,6 +35,17 @@ class RunSubmitted(Struct, frozen=True):
     parent_run: str | None = None
     parent_task: str | None = None
     parent_item: int | None = None
+    base: str = ""
+
+
+class RunTakenOver(Struct, frozen=True):
+    """Another engine drives the run from here on, `None` before it if nobody did. Attempts that were being made belong to
+    the engine before; what became of them, the next events say. `reason` is one line."""
+
+    at: datetime
+    previous: str | None
+    owner: str
+    reason: str
 
 
 class RunStarted(Struct, frozen=True):
@@ -233,6 +245,7 @@ class TasksReset(Struct, frozen=True):
 
 Event: TypeAlias = (
     RunSubmitted
+    | RunTakenOver
     | RunStarted
     | RunDraining
     | RunHurried

@@ -26,6 +26,7 @@ from engine.events import (
     RunHurried,
     RunStarted,
     RunSubmitted,
+    RunTakenOver,
     ServiceReady,
     TaskBlocked,
     TaskCancelled,
@@ -84,12 +85,16 @@ def evolve(plan: Plan, run: Run, event: Event) -> None:
 def _submitted(plan: Plan, run: Run, event: RunSubmitted) -> None:
     run.flow, run.digest = event.flow, event.digest
     run.params, run.trigger, run.priority = event.params, event.trigger, event.priority
-    run.env, run.directory = event.env, event.directory
+    run.env, run.directory, run.base = event.env, event.directory, event.base
     run.submitted_at, run.scheduled_at = event.at, event.scheduled_at
     run.parent_run, run.parent_task, run.parent_item = event.parent_run, event.parent_task, event.parent_item
     if event.scheduled_at is not None:
         run.state = RunState.SCHEDULED
         _set_timer(run, event.scheduled_at, "run_start")
+
+
+def _taken_over(plan: Plan, run: Run, event: RunTakenOver) -> None:
+    """Who drives a run is no part of its state."""
 
 
 def _started(plan: Plan, run: Run, event: RunStarted) -> None:
@@ -455,6 +460,7 @@ def _set_timer(
 Fold: TypeAlias = Callable[[Plan, Run, Any], None]
 _FOLDS: dict[type[Event], Fold] = {
     RunSubmitted: _submitted,
+    RunTakenOver: _taken_over,
     RunStarted: _started,
     RunDraining: _draining,
     RunHurried: _hurried,

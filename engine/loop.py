@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from time import monotonic
 from typing import Protocol
 
-from msgspec import Struct, field
+from msgspec import Struct
 
+from engine import inbox, recovery
 from engine.admission import Admission, Candidate
-from engine.attempts import AttemptEnded, AttemptKey, Launch, Report, Runner
+from engine.attempts import AttemptEnded, Runner
+from engine.calling import call, called_plan
 from engine.clock import Clock
 from engine.commands import Admit, Cancel, Command, Start, Tick
 from engine.decide import decide
-from engine.errors import BadParameters, StoreError
+from engine.driven import NO_ITEM, Driven, child_outcome
+from engine.effects import Effects, Waiter
+from engine.errors import RunTakenAway, StoreConflict, StoreError
 from engine.events import (
     AttemptFinished,
-    AttemptStarted,
     AttemptStopping,
     Event,
     FannedOut,
@@ -37,36 +41,21 @@ from engine.events import (
 )
 from engine.evolve import evolve, new_run
 from engine.ids import Ids
-from engine.launching import Surroundings, make_launch
-from engine.outcomes import Ending, Failure, Json, Outcome
-from engine.parameters import bind_parameters
+from engine.launching import Surroundings
+from engine.outcomes import Ending, Failure, Outcome
+from engine.ownership import Membership, Terms
 from engine.plan import ATTEMPT_ACTIONS, FlowAction, Plan
 from engine.projection import make_batch
+from engine.recovery import Family, Plans, Restored, Unreadable
 from engine.retry import Random
 from engine.run import Run
-from engine.scope import task_scope
 from engine.states import RunState, TaskState
 from engine.store.port import Store
-from engine.store.rows import RunBatch, SpecRow
-from engine.submission import Submission, given_environment, passed_environment, submitted
-from specs.expressions import EvaluationError, resolve
+from engine.store.rows import Answer, RunBatch, RunRow, SpecRow
+from engine.submission import Submission, submitted
 
-NO_ITEM = -1
-NORMAL = 2
-STOP_AT_ONCE = timedelta(0)
-
-
-class Waiter(Protocol):
-    """Where reports come from: a reactor, or a test's own clockwork."""
-
-    def wait(self, timeout_s: float | None) -> list[Report]:
-        """Wait for reports, at most `timeout_s` seconds (`None`: for ever)."""
-
-    def wake(self) -> None:
-        """End a wait early; from any thread or signal handler."""
-
-    def post(self, report: Report) -> None:
-        """Hand in a report; from any thread."""
+_MOST_STALE = 64
+"""Alarms of runs that have ended, kept beside as many as there are runs, before they are thrown away."""
 
 
 class Observer(Protocol):
@@ -75,23 +64,23 @@ class Observer(Protocol):
     def __call__(self, run_id: str, seq: int, event: Event) -> None: ...
 
 
-class _Driven(Struct):
-    """A run in hand: what has been decided and not yet been committed is in `events`.
+class Keeping(Struct, frozen=True):
+    """How an engine holds its runs where other engines use the same store.
 
-    `alarm` is the earliest of its timers that the engine has noted; `has_folder` says that the run's directory exists.
+    Attributes:
+        plans: of runs that it takes over.
+        takes_over: it looks for free runs by itself, at each beat.
+        elapsed: seconds that only ever grow.
     """
 
-    plan: Plan
-    run: Run
-    token: int = 1
-    spec: SpecRow | None = None
-    events: list[Event] = field(default_factory=list)
-    alarm: datetime | None = None
-    has_folder: bool = False
+    plans: Plans
+    terms: Terms = Terms()
+    takes_over: bool = True
+    elapsed: Callable[[], float] = monotonic
 
 
 class EngineParts(Struct, frozen=True):
-    """What an engine is built from; whoever builds the program hands it in."""
+    """What an engine is built from; whoever builds the program hands it in. Without `keeping` nobody else uses the store."""
 
     store: Store
     waiter: Waiter
@@ -102,21 +91,29 @@ class EngineParts(Struct, frozen=True):
     around: Surroundings
     owner: str
     slots: int = 64
+    keeping: Keeping | None = None
 
 
 class Engine:
-    """Drives runs from submission to their end."""
+    """Drives runs from submission, or from where another engine has left them, to their end."""
 
     def __init__(self, parts: EngineParts, *, observers: Iterable[Observer] = ()) -> None:
         self._parts = parts
         self._observers = list(observers)
-        self._driven: dict[str, _Driven] = {}
+        self._driven: dict[str, Driven] = {}
         self._admission = Admission(slots=parts.slots)
+        self._effects = Effects(parts.runner, parts.waiter, parts.around)
         self._commands: deque[tuple[str, Command]] = deque()
         self._asked: deque[tuple[str, Cancel]] = deque()
-        self._untold: list[tuple[_Driven, int, Event]] = []
-        self._changed: dict[str, _Driven] = {}
+        self._answers: dict[str, Answer] = {}
+        self._untold: list[tuple[Driven, int, Event]] = []
+        self._changed: dict[str, Driven] = {}
         self._alarms: list[tuple[datetime, str]] = []
+        self._rung = False
+        keeping = parts.keeping
+        if keeping is not None:
+            self._lease = Membership(parts.owner, terms=keeping.terms, elapsed=keeping.elapsed)
+            self._look_s = keeping.elapsed() + keeping.terms.beat.total_seconds()
 
     # --- what callers do ------------------------------------------------------------------------------------------------
 
@@ -126,50 +123,268 @@ class Engine:
         now = self._parts.clock.now()
         run_id = self._parts.ids.new(now)
         directory = self._parts.around.files.work(run_id)
-        self._begin(submission, run_id, submitted(submission, at=now, directory=directory))
+        self._begin(submission.plan, run_id, submitted(submission, at=now, directory=directory))
         try:
             self._commit()
         except StoreError:
-            self._drop(run_id)
+            self._drop(self._driven[run_id])
             raise
         return run_id
 
     def drive(self, run_id: str) -> Run:
-        """Turn the loop until the run has ended; return it as it ended."""
-        driven = self._driven[run_id]
-        while not driven.run.state.is_final:
-            self.turn()
-        return driven.run
+        """Turn the loop until the run has ended; return it as it ended.
+
+        Raises:
+            RunTakenAway: another engine has taken it over.
+        """
+        return self.drive_all([run_id])[0]
+
+    def drive_all(self, run_ids: Iterable[str]) -> list[Run]:
+        """Turn the loop until all these runs have ended; return them as they ended. Raises as `drive` does, when the
+        others have ended."""
+        mine = [self._driven[run_id] for run_id in run_ids]
+        for driven in mine:
+            while not driven.run.state.is_final and driven.lost_to is None:
+                self.turn()
+        for driven in mine:
+            if driven.lost_to is not None:
+                raise RunTakenAway(driven.run.id, driven.lost_to)
+        return [driven.run for driven in mine]
 
     def cancel(self, run_id: str, command: Cancel) -> None:
         """Ask for the end of a run; safe in a signal handler and from any thread. Unknown runs are ignored."""
         self._asked.append((run_id, command))
         self._parts.waiter.wake()
 
+    def look(self) -> None:
+        """There may be a message in the inbox; safe from any thread."""
+        self._rung = True
+        self._parts.waiter.wake()
+
     def turn(self) -> None:
         """Wait for something to happen, then decide, commit and act on everything that has."""
-        timeout = 0.0 if self._commands or self._asked else self._until_next_timer()
-        for report in self._parts.waiter.wait(timeout):
-            self._commands.append((report.key.run_id, report))
+        for report in self._parts.waiter.wait(self._patience()):
+            self._commands.append((report.key.run_id, self._effects.told(report)))
+        self._keep()
         while self._asked:
             self._commands.append(self._asked.popleft())
         self._tick()
         self._decide_all()
         self._commit()
 
-    def _drop(self, run_id: str) -> None:
-        """Forget a run that is not in the store."""
-        driven = self._driven.pop(run_id)
+    def take_over(self, only: str | None = None) -> list[tuple[Run, Plan]]:
+        """Take over the runs that no engine holds any more, or the one of that id with those above and below it; they go
+        on with the next turn. Returns those that could be made again, each with its plan; the others have failed."""
+        found: list[tuple[Run, Plan]] = []
+        for families in self._free(only):
+            found += [(each.driven.run, each.driven.plan) for each in self._take(families)]
+        return found
+
+    def leave(self) -> bool:
+        """Leave what has not ended to whoever takes it over next; nothing can be driven afterwards. Whether there was
+        anything to be left."""
+        if not self._driven or self._parts.keeping is None:
+            return False
+        self._driven.clear()
+        self._parts.store.commit([], retired=[self._parts.owner])
+        return True
+
+    # --- holding --------------------------------------------------------------------------------------------------------
+
+    def _patience(self) -> float | None:
+        """How long to wait for reports, in seconds; `None` for ever."""
+        if self._commands or self._asked or self._rung or self._untold:
+            return 0.0
+        limits = []
+        if self._alarms:
+            limits.append((self._alarms[0][0] - self._parts.clock.now()).total_seconds())
+        keeping = self._parts.keeping
+        if keeping is not None and (self._driven or keeping.takes_over):
+            limits.append(self._look_s - keeping.elapsed())
+        return max(0.0, min(limits)) if limits else None
+
+    def _keep(self) -> None:
+        """Look after what is held: at each beat, and when somebody says that there is a message."""
+        keeping = self._parts.keeping
+        if keeping is None:
+            return
+        if self._lease.is_overdue:
+            self._find_lost()
+        is_due = keeping.elapsed() >= self._look_s
+        if is_due or self._rung:
+            self._rung = False
+            self._read_inbox()
+        if is_due:
+            self._look_s = keeping.elapsed() + keeping.terms.beat.total_seconds()
+            if keeping.takes_over:
+                self._take_over_what_can_be_served()
+
+    def _read_inbox(self) -> None:
+        if not self._driven:
+            return
+        for message in self._parts.store.asked(self._parts.owner):
+            driven = self._driven.get(message.run_id)
+            if driven is None or message.id in self._answers:
+                continue
+            command, self._answers[message.id] = inbox.read(message, driven.run, now=self._parts.clock.now())
+            if command is not None:
+                self._decide(message.run_id, command)
+
+    def _find_lost(self) -> None:
+        """The lease may have run out meanwhile: let go of what others have taken, and keep the rest."""
+        store, owner = self._parts.store, self._parts.owner
+        held: set[str] = set()
+        last = ""
+        while rows := store.held(owner, after=last, limit=recovery.BATCH):
+            last = rows[-1].id
+            held.update(row.id for row in rows)
+        self._lose([run_id for run_id, driven in self._driven.items() if not driven.is_new and run_id not in held])
+
+    def _lose(self, run_ids: Sequence[str]) -> bool:
+        """Let go of runs that others have taken over, and of those that hang together with them: their attempts are ended
+        at once. Whether there were any."""
+        roots = {self._root(run_id) for run_id in run_ids if run_id in self._driven}
+        lost = [driven for run_id, driven in self._driven.items() if self._root(run_id) in roots]
+        for driven in lost:
+            row = self._parts.store.run(driven.run.id)
+            driven.lost_to = (row.owner if row is not None else None) or ""
+            self._drop(driven)
+            self._effects.end_all(driven)
+        return bool(lost)
+
+    def _root(self, run_id: str) -> str:
+        """The run in hand above all others that hang together with this one."""
+        while (above := self._driven[run_id].run.parent_run) is not None and above in self._driven:
+            run_id = above
+        return run_id
+
+    def _drop(self, driven: Driven) -> None:
+        """Forget a run that is not in the store, or not this engine's."""
+        run_id = driven.run.id
+        del self._driven[run_id]
         self._changed.pop(run_id, None)
+        self._admission.forget(run_id)
         self._commands = deque(entry for entry in self._commands if entry[0] != run_id)
         self._untold = [entry for entry in self._untold if entry[0] is not driven]
 
+    # --- taking over ----------------------------------------------------------------------------------------------------
+
+    def _take_over_what_can_be_served(self) -> None:
+        """Take over what this engine can drive: what it cannot is left to one with the right connectors and secrets."""
+        for families in self._free(None, only_served=True):
+            self._take(families)
+
+    def _free(self, only: str | None, *, only_served: bool = False) -> Iterable[list[Family]]:
+        """Free families of runs, some at a time."""
+        keeping = self._parts.keeping
+        if keeping is None:
+            return
+        some: list[Family] = []
+        for family in recovery.free_families(self._parts.store, but=self._parts.owner):
+            if only is not None and all(row.id != only for row in family.rows):
+                continue
+            if only_served and not recovery.can_serve(family, self._parts.store, keeping.plans, self._parts.around):
+                continue
+            some.append(family)
+            if sum(len(each.rows) for each in some) >= recovery.BATCH:
+                yield some
+                some = []
+        if some:
+            yield some
+
+    def _take(self, families: list[Family]) -> list[Restored]:
+        """Claim families in one transaction, make them again, and have what was being done for them recovered."""
+        keeping = self._parts.keeping
+        if keeping is None:
+            return []
+        restored: list[Restored] = []
+        for row in self._claim(families):
+            found = recovery.restore(self._parts.store, row, keeping.plans)
+            if isinstance(found, Unreadable):
+                self._give_up(found)
+            else:
+                self._driven[row.id] = found.driven
+                restored.append(found)
+        for each in restored:
+            self._untold.append((each.driven, each.driven.run.seq, each.taken))
+            self._take_up(each.driven)
+        self._effects.recover(restored)
+        return restored
+
+    def _claim(self, families: list[Family]) -> list[RunRow]:
+        """The rows of all runs that could be claimed, as they are stored then. Who else was first keeps its families."""
+        owner, now = self._parts.owner, self._parts.clock.now()
+        while families:
+            claims = [
+                recovery.claim(row, owner=owner, reason=family.reason, now=now)
+                for family in families
+                for row in family.rows
+            ]
+            gone = {row.owner for family in families for row in family.rows if row.owner is not None}
+            at_s, lease = self._lease.elapsed(), self._lease.next(holds=True, now=now)
+            try:
+                self._parts.store.commit(claims, lease=lease, retired=sorted(gone))
+            except StoreConflict as conflict:
+                lost = set(conflict.run_ids)
+                left = [family for family in families if lost.isdisjoint(row.id for row in family.rows)]
+                if len(left) == len(families):
+                    raise
+                families = left
+            else:
+                self._lease.said(lease, at_s=at_s)
+                return [claim.run for claim in claims]
+        return []
+
+    def _give_up(self, unreadable: Unreadable) -> None:
+        """End a run that cannot be driven any more, and what may be left of its attempts. The others go on."""
+        batch = recovery.give_up(unreadable.row, unreadable.problem, now=self._parts.clock.now())
+        self._parts.store.commit([batch])
+        self._effects.end_leftovers(unreadable.leftovers, token=unreadable.row.token)
+
+    def _take_up(self, driven: Driven) -> None:
+        """Go on where the log of a run ends: what was queued asks again, what runs holds its slots, called runs are found."""
+        run = driven.run
+        self._note_alarm(driven)
+        now = self._parts.clock.now()
+        for name, item, unit in driven.units():
+            action = driven.plan.tasks[name].action
+            if unit.state is TaskState.QUEUED:
+                self._admission.offer(driven.candidate(name, item, now=now))
+            elif unit.live and isinstance(action, (*ATTEMPT_ACTIONS, FlowAction)):
+                self._admission.hold(driven.candidate(name, item, now=now))
+            if unit.live and unit.child is not None:
+                self._find_child(driven, name, None if item == NO_ITEM else item, unit.child)
+        if run.parent_run is not None and not self._is_called(run):
+            self._commands.append((run.id, Cancel(by="parent", note="what called it has ended")))
+        self._commands.append((run.id, Start() if run.state is RunState.QUEUED else Tick()))
+
+    def _find_child(self, parent: Driven, name: str, item: int | None, child: str) -> None:
+        """The run that a task was calling: it is in hand, has ended, or was never begun."""
+        unit = parent.run.tasks[name].unit(item)
+        in_hand = self._driven.get(child)
+        if in_hand is not None:
+            if unit.stopping is not None and in_hand.run.draining is None:
+                self._commands.append((child, Cancel(by="parent", note=unit.stopping)))
+            return
+        row = self._parts.store.run(child)
+        if row is None:
+            self._begin_child(parent, name, item, child)
+            return
+        ended = recovery.outcome_of(row)
+        self._commands.append((parent.run.id, AttemptEnded(parent.key(name, item), ended)))
+
+    def _is_called(self, run: Run) -> bool:
+        """Whether a run in hand waits for this one."""
+        parent = self._driven.get(run.parent_run or "")
+        if parent is None or run.parent_task is None:
+            return False
+        return parent.run.tasks[run.parent_task].unit(run.parent_item).child == run.id
+
     # --- deciding -------------------------------------------------------------------------------------------------------
 
-    def _begin(self, submission: Submission, run_id: str, event: RunSubmitted) -> None:
-        plan = submission.plan
+    def _begin(self, plan: Plan, run_id: str, event: RunSubmitted) -> None:
         spec = SpecRow(plan.digest, plan.name, plan.files, event.at)
-        driven = _Driven(plan, new_run(plan, run_id), spec=spec)
+        driven = Driven(plan, new_run(plan, run_id), spec=spec)
         self._driven[run_id] = driven
         evolve(plan, driven.run, event)
         driven.events.append(event)
@@ -187,7 +402,7 @@ class Engine:
                 driven.alarm = None
                 self._commands.append((run_id, Tick()))
 
-    def _note_alarm(self, driven: _Driven) -> None:
+    def _note_alarm(self, driven: Driven) -> None:
         """Keep the earliest timer of a run among the alarms; thus no turn has to look at every run in hand."""
         timers = driven.run.timers
         if timers and (driven.alarm is None or timers[0].at < driven.alarm):
@@ -219,7 +434,7 @@ class Engine:
             self._untold.append((driven, first + offset, event))
             self._note(driven, event)
 
-    def _note(self, driven: _Driven, event: Event) -> None:
+    def _note(self, driven: Driven, event: Event) -> None:
         """Keep admission, and the runs above, up to date with what has just been decided."""
         run_id = driven.run.id
         match event:
@@ -252,32 +467,14 @@ class Engine:
         for key in self._admission.queued_of(run_id, frozenset(members)):
             self._admission.withdraw(key)
 
-    def _offer_again(self, driven: _Driven) -> None:
+    def _offer_again(self, driven: Driven) -> None:
         """A drain abandons resets: what was queued and held back by one may start after all."""
-        for name, task in driven.run.tasks.items():
-            units = [(NO_ITEM, task.state)] if task.items is None else [(i, u.state) for i, u in enumerate(task.items)]
-            for item, state in units:
-                if state is TaskState.QUEUED and not self._admission.is_queued((driven.run.id, name, item)):
-                    self._offer(driven, name, item)
+        for name, item, unit in driven.units():
+            if unit.state is TaskState.QUEUED and not self._admission.is_queued((driven.run.id, name, item)):
+                self._offer(driven, name, item)
 
-    def _offer(self, driven: _Driven, name: str, item: int) -> None:
-        spec, run = driven.plan.tasks[name], driven.run
-        is_attempt = isinstance(spec.action, ATTEMPT_ACTIONS)
-        unit = run.tasks[name].unit(None if item == NO_ITEM else item)
-        self._admission.offer(
-            Candidate(
-                priority=_class_of(driven, name),
-                scheduled_at=run.scheduled_at or run.submitted_at or self._parts.clock.now(),
-                order=unit.queue_order,
-                position=spec.position,
-                item=item,
-                run_id=run.id,
-                task=name,
-                holds_slot=is_attempt,
-                run_slots=driven.plan.task_slots if is_attempt and not spec.service else None,
-                max_parallel=spec.fan_out.max_parallel if spec.fan_out else None,
-            )
-        )
+    def _offer(self, driven: Driven, name: str, item: int) -> None:
+        self._admission.offer(driven.candidate(name, item, now=self._parts.clock.now()))
 
     def _admit(self, candidate: Candidate) -> None:
         driven = self._driven.get(candidate.run_id)
@@ -285,156 +482,80 @@ class Engine:
             self._admission.release(candidate.key)
             return
         item = None if candidate.item == NO_ITEM else candidate.item
-        action = driven.plan.tasks[candidate.task].action
-        child = self._parts.ids.new(self._parts.clock.now()) if isinstance(action, FlowAction) else None
+        calls = called_plan(driven, candidate.task) is not None
+        child = self._parts.ids.new(self._parts.clock.now()) if calls else None
         before = len(driven.events)
         self._decide(candidate.run_id, Admit(candidate.task, item, child))
         if len(driven.events) == before:  # not queued any more: what it was given is free again
             self._admission.release(candidate.key)
-        elif isinstance(action, FlowAction) and child is not None:
-            self._begin_child(driven, candidate.task, item, action, child)
+        elif child is not None:
+            self._begin_child(driven, candidate.task, item, child)
 
-    # --- child runs -----------------------------------------------------------------------------------------------------
-
-    def _begin_child(self, parent: _Driven, name: str, item: int | None, action: FlowAction, run_id: str) -> None:
-        run, plan = parent.run, parent.plan.children[action.flow]
-        task = run.tasks[name]
-        key = AttemptKey(run.id, name, item, task.round, task.unit(item).attempt)
-        try:
-            params = self._child_params(parent, name, item, action, plan)
-        except (EvaluationError, BadParameters) as problem:
-            failure = Failure("expression", f"`with`: {problem}")
-            self._commands.append((run.id, AttemptEnded(key, Outcome(Ending.FAILED, failure))))
-            return
-        submission = Submission(
-            plan,
-            params,
-            env=passed_environment(
-                plan,
-                self._parts.around.environment,
-                given_environment(parent.plan, self._parts.around.environment, run.env),
-            ),
-            trigger={"kind": "flow", "run_id": run.id, "task": name},
-        )
-        now = self._parts.clock.now()
-        event = RunSubmitted(
-            now,
-            flow=plan.name,
-            digest=plan.digest,
-            params=params,
-            trigger=submission.trigger,
-            env=submission.env,
-            directory=self._parts.around.files.work(run_id),
-            priority=_class_of_child(parent, name, plan),
-            parent_run=run.id,
-            parent_task=name,
-            parent_item=item,
-        )
-        self._begin(submission, run_id, event)
-
-    def _child_params(
-        self, parent: _Driven, name: str, item: int | None, action: FlowAction, plan: Plan
-    ) -> dict[str, Json]:
-        given = resolve(action.arguments, task_scope(parent.plan, parent.run, name, item))
-        values = given if isinstance(given, dict) else {}
-        return bind_parameters(plan.params, {}, values, default_base=plan.root)
+    def _begin_child(self, parent: Driven, name: str, item: int | None, child: str) -> None:
+        plan = called_plan(parent, name)
+        begun = call(parent, name, item, run_id=child, around=self._parts.around, now=self._parts.clock.now())
+        if isinstance(begun, Failure) or plan is None:
+            failure = begun if isinstance(begun, Failure) else None
+            ended = AttemptEnded(parent.key(name, item), Outcome(Ending.FAILED, failure))
+            self._commands.append((parent.run.id, ended))
+        else:
+            self._begin(plan, child, begun)
 
     def _tell_parent(self, run: Run) -> None:
         parent = self._driven.get(run.parent_run or "")
-        if parent is None or run.parent_task is None:
-            return
-        task = parent.run.tasks[run.parent_task]
-        unit = task.unit(run.parent_item)
-        if unit.child != run.id:
-            return
-        key = AttemptKey(parent.run.id, run.parent_task, run.parent_item, task.round, unit.attempt)
-        self._commands.append((parent.run.id, AttemptEnded(key, _child_outcome(run))))
+        if parent is not None and run.parent_task is not None and self._is_called(run):
+            key = parent.key(run.parent_task, run.parent_item)
+            problem = run.failure.message if run.failure else None
+            outcome = child_outcome(run.id, run.flow, run.state, outputs=run.outputs, problem=problem)
+            self._commands.append((parent.run.id, AttemptEnded(key, outcome)))
 
     # --- committing and acting ------------------------------------------------------------------------------------------
 
     def _commit(self) -> None:
         """Write everything decided since the last commit in one transaction, then carry out its effects."""
-        changed = list(self._changed.values())
-        if not changed:
-            return
-        self._parts.store.commit([self._batch(driven) for driven in changed])
-        self._changed.clear()
+        changed = self._write()
         decided, self._untold = self._untold, []
         for driven in changed:
             driven.events = []
         for driven, seq, event in decided:
-            self._act(driven, event)
+            self._effects.perform(driven, event)
             for observer in self._observers:
                 observer(driven.run.id, seq, event)
         for driven in changed:
-            if driven.run.state.is_final and driven.run.parent_run is not None:
+            if driven.run.state.is_final:
                 del self._driven[driven.run.id]
+        if len(self._alarms) > _MOST_STALE + 2 * len(self._driven):
+            self._alarms = [(at, run_id) for at, run_id in self._alarms if run_id in self._driven]
+            heapq.heapify(self._alarms)
 
-    def _batch(self, driven: _Driven) -> RunBatch:
+    def _write(self) -> list[Driven]:
+        """Commit what has changed; the runs that were written. What others have taken over is let go of, and the rest
+        written without it."""
+        while True:
+            changed = list(self._changed.values())
+            at_s, lease = 0.0, None
+            if self._parts.keeping is not None:
+                held = len(self._driven) - sum(driven.run.state.is_final for driven in changed)
+                at_s = self._lease.elapsed()
+                lease = self._lease.next(holds=held > 0, now=self._parts.clock.now())
+            if not changed and lease is None and not self._answers:
+                return []
+            try:
+                batches = [self._batch(driven) for driven in changed]
+                self._parts.store.commit(batches, lease=lease, answers=tuple(self._answers.values()))
+            except StoreConflict as conflict:
+                if any(driven.is_new for driven in changed if driven.run.id in conflict.run_ids):
+                    raise
+                if not self._lose(conflict.run_ids):
+                    raise
+                continue
+            self._changed.clear()
+            self._answers.clear()
+            if self._parts.keeping is not None:
+                self._lease.said(lease, at_s=at_s)
+            return changed
+
+    def _batch(self, driven: Driven) -> RunBatch:
         owner = None if driven.run.state.is_final else self._parts.owner
-        new = driven.run.seq == len(driven.events)
-        return make_batch(
-            driven.plan, driven.run, driven.events, owner=owner, token=driven.token, spec=driven.spec if new else None
-        )
-
-    def _act(self, driven: _Driven, event: Event) -> None:
-        match event:
-            case AttemptStarted():
-                if isinstance(driven.plan.tasks[event.task].action, ATTEMPT_ACTIONS):
-                    self._launch(driven, event)
-            case AttemptStopping():
-                self._stop(driven, event)
-
-    def _launch(self, driven: _Driven, event: AttemptStarted) -> None:
-        key = AttemptKey(driven.run.id, event.task, event.item, event.round, event.attempt)
-        launch = make_launch(driven.plan, driven.run, key, self._parts.around)
-        if isinstance(launch, Failure):
-            self._parts.waiter.post(AttemptEnded(key, Outcome(Ending.FAILED, launch)))
-            return
-        try:
-            self._make_folders(driven, launch)
-        except OSError as problem:
-            why = (problem.strerror or "unknown").lower()
-            failure = Failure("exit", f"cannot be started: no folder `{launch.files.tmp}` could be made: {why}")
-            self._parts.waiter.post(AttemptEnded(key, Outcome(Ending.FAILED, failure)))
-            return
-        self._parts.runner.start(launch)
-
-    def _make_folders(self, driven: _Driven, launch: Launch) -> None:
-        if not driven.has_folder:
-            self._parts.around.files.make_run(driven.run.id)
-            driven.has_folder = True
-        self._parts.around.files.make_attempt(launch.key, launch.files)
-
-    def _stop(self, driven: _Driven, event: AttemptStopping) -> None:
-        spec, task = driven.plan.tasks[event.task], driven.run.tasks[event.task]
-        if event.item is None and task.items is not None:
-            return  # a mark on the fan-out; its items are stopped one by one
-        key = AttemptKey(driven.run.id, event.task, event.item, task.round, task.unit(event.item).attempt)
-        grace = STOP_AT_ONCE if driven.run.hurried_everything else spec.grace
-        self._parts.runner.stop(key, grace=grace)
-
-    def _until_next_timer(self) -> float | None:
-        if not self._alarms:
-            return None
-        return max(0.0, (self._alarms[0][0] - self._parts.clock.now()).total_seconds())
-
-
-def _class_of(driven: _Driven, name: str) -> int:
-    """The class a task is taken by. A run may have been given another than its flow's: that is for tasks with the flow's."""
-    own = driven.plan.tasks[name].priority
-    return driven.run.priority if own == driven.plan.priority else own
-
-
-def _class_of_child(parent: _Driven, name: str, plan: Plan) -> int:
-    """The class of a called flow's run: what the calling task or its run says, else the flow's own."""
-    calling = _class_of(parent, name)
-    return plan.priority if calling == NORMAL else calling
-
-
-def _child_outcome(run: Run) -> Outcome:
-    if run.state is RunState.SUCCEEDED:
-        return Outcome(Ending.SUCCEEDED, output=run.outputs or {})
-    ended = "was cancelled" if run.state is RunState.CANCELLED else "failed"
-    reason = f": {run.failure.message}" if run.failure else ""
-    return Outcome(Ending.FAILED, Failure("flow", f"run `{run.id}` of `{run.flow}` {ended}{reason}"))
+        spec = driven.spec if driven.is_new else None
+        return make_batch(driven.plan, driven.run, driven.events, owner=owner, token=driven.token, spec=spec)

@@ -20,6 +20,7 @@ class Submission(Struct, frozen=True):
         env: variables of the command line, and the host's that the flow lets through and does not set itself.
         trigger: what expressions read as `trigger`; at least `kind`.
         priority: class number; `None` takes the flow's.
+        base: the folder that names of the plan's files start from.
     """
 
     plan: Plan
@@ -27,6 +28,7 @@ class Submission(Struct, frozen=True):
     env: Mapping[str, str] = field(default_factory=dict)
     trigger: Mapping[str, Json] = field(default_factory=lambda: {"kind": "manual"})
     priority: int | None = None
+    base: str = ""
 
 
 def submitted(submission: Submission, *, at: datetime, directory: str) -> RunSubmitted:
@@ -41,6 +43,7 @@ def submitted(submission: Submission, *, at: datetime, directory: str) -> RunSub
         env=submission.env,
         directory=directory,
         priority=plan.priority if submission.priority is None else submission.priority,
+        base=submission.base,
     )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from engine.identity import is_proven_dead
+from engine.ownership import why_free
 from engine.states import RunState
 from flowctl.history import BATCH
 
@@ -42,12 +42,18 @@ class Follower:
             # The row was read first: if it says that the run has ended, the events above are the last ones.
             if row is None or RunState(row.state).is_final:
                 return
-            if not events and is_abandoned(row):
+            if not events and is_abandoned(row, abandoned_owners(self._store)):
                 self.abandoned = True
                 return
             time.sleep(PAUSE_S)
 
 
-def is_abandoned(row: RunRow) -> bool:
-    """Whether the run has not ended and the process that drove it is gone."""
-    return not RunState(row.state).is_final and row.owner is not None and is_proven_dead(row.owner)
+def abandoned_owners(store: Store) -> frozenset[str | None]:
+    """Who holds unfinished runs and drives them no more; `None` for those that nobody holds."""
+    return frozenset(holding.owner for holding in store.holdings() if why_free(holding) is not None)
+
+
+def is_abandoned(row: RunRow, gone: Collection[str | None]) -> bool:
+    """Whether the run has not ended and nobody drives it any more, so that `flowctl resume` can; `gone` is what
+    `abandoned_owners` says."""
+    return not RunState(row.state).is_final and row.owner in gone

@@ -69,7 +69,9 @@ def prepare(plan: Plan, request: Request, environ: Mapping[str, str]) -> Submiss
         plan.params, request.texts, request.values, text_base=request.folder, default_base=plan.root
     )
     env = passed_environment(plan, environ, request.env)
-    return Submission(plan, params, env=env, trigger=request.trigger, priority=request.priority)
+    return Submission(
+        plan, params, env=env, trigger=request.trigger, priority=request.priority, base=str(request.folder)
+    )
 
 
 def require_secrets(plan: Plan, environ: Mapping[str, str]) -> None:
@@ -108,8 +110,9 @@ def run_in_foreground(
     The first SIGINT or SIGTERM cancels the run; the second ends cleanup, hooks and undo, too. In a thread other than the
     main one signals are left alone.
     """
-    telling = _Telling(submission.plan, view, on_event)
-    with workspace.engine(store, [telling]) as (engine, reactor), _catching_signals() as caught:
+    telling = _Telling(view, on_event)
+    telling.knows(submission.plan)
+    with workspace.engine(store, [telling], takes_over=True) as (engine, reactor), _catching_signals() as caught:
         run_id = engine.submit(submission)
         caught.cancel_by(lambda command: engine.cancel(run_id, command))
         telling.cancel_by(lambda: engine.cancel(run_id, Cancel(by="flowctl", note="nobody can be told of it any more")))
@@ -122,16 +125,62 @@ def run_in_foreground(
     return Finished(run, caught.first)
 
 
-class _Telling:
-    """Passes events on, as rows and as objects. After a first error it is silent and has the run cancelled."""
+class Resumed(Struct, frozen=True):
+    """Runs that were taken over and driven to their end; `signal` is what interrupted them."""
 
-    def __init__(self, plan: Plan, view: RunView, on_event: Callable[[EventRow], None] | None) -> None:
+    runs: tuple[Run, ...]
+    signal: int | None
+
+
+def resume_in_foreground(
+    workspace: Workspace,
+    store: Store,
+    *,
+    only: str | None = None,
+    view: RunView,
+    on_resumed: Callable[[Run], None],
+    on_event: Callable[[EventRow], None] | None = None,
+) -> Resumed:
+    """Take over the runs that nobody drives, or the one with the id `only`, and drive them to their end. `on_resumed` is
+    told of each that could be made again; the others have failed. Signals mean what they mean to a run, for all of them."""
+    telling = _Telling(view, on_event)
+    with workspace.engine(store, [telling], takes_over=True) as (engine, reactor), _catching_signals() as caught:
+        taken = engine.take_over(only)
+        ids = [run.id for run, _ in taken]
+
+        def cancel(command: Cancel) -> None:
+            for run_id in ids:
+                engine.cancel(run_id, command)
+
+        for run, plan in taken:
+            telling.knows(plan, run.id)
+            telling.attempt(partial(on_resumed, run))
+        caught.cancel_by(cancel)
+        telling.cancel_by(lambda: cancel(Cancel(by="flowctl", note="nobody can be told of it any more")))
+        with _ticking(reactor, view, telling):
+            runs = engine.drive_all(ids)
+    if telling.problem is not None:
+        raise telling.problem
+    return Resumed(tuple(runs), caught.first)
+
+
+class _Telling:
+    """Passes events on, as rows and as objects, of the runs it knows and those they call. After a first error it is silent
+    and has them cancelled."""
+
+    def __init__(self, view: RunView, on_event: Callable[[EventRow], None] | None) -> None:
         self._view = view
         self._on_event = on_event
-        self._plans = {one.digest: one for one in all_plans(plan)}
+        self._plans: dict[str, Plan] = {}
         self._plan_of: dict[str, Plan] = {}
         self._cancel: Callable[[], None] | None = None
         self.problem: Exception | None = None
+
+    def knows(self, plan: Plan, run_id: str | None = None) -> None:
+        """Tell of runs of this plan that are submitted, or of the one with this id, and of those they call."""
+        self._plans.update((one.digest, one) for one in all_plans(plan))
+        if run_id is not None:
+            self._plan_of[run_id] = plan
 
     def cancel_by(self, cancel: Callable[[], None]) -> None:
         """From now on an error cancels the run by this; at once if there was one already."""
@@ -153,8 +202,10 @@ class _Telling:
     def __call__(self, run_id: str, seq: int, event: Event) -> None:
         from engine.projection import event_row
 
-        if isinstance(event, RunSubmitted):
+        if isinstance(event, RunSubmitted) and (event.parent_run is None or event.parent_run in self._plan_of):
             self._plan_of[run_id] = self._plans[event.digest]
+        if run_id not in self._plan_of:
+            return  # of a run that the engine drives besides
         row = without_sensitive(event_row(run_id, seq, event), self._plan_of[run_id])
         if isinstance(event, RunFinished):
             del self._plan_of[run_id]

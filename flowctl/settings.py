@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from engine.operations.retention import Retention
 from engine.store.address import ServerAddress, StoreAddress
 from flowctl.places import Folders, user_folders
 from flowctl.problems import UsageProblem
@@ -58,15 +59,31 @@ class Database(Struct, frozen=True):
     patience: timedelta = timedelta(minutes=10)
 
 
+class Recovery(Struct, frozen=True):
+    """How engines hold their runs, and what becomes of those of an engine that is gone.
+
+    Attributes:
+        beat: how often an engine renews its lease, and looks for runs that nobody drives any more.
+        lease: how long it holds what it drives without being heard of.
+        take_over: an engine takes over such runs by itself; otherwise only `flowctl resume` does.
+    """
+
+    beat: timedelta = timedelta(seconds=5)
+    lease: timedelta = timedelta(seconds=15)
+    take_over: bool = True
+
+
 class Settings(Struct, frozen=True):
     """Everything that is set, as it holds.
 
     Attributes:
         store: the SQLite file, whose folder may not exist yet, or the address of a database.
         slots: how many attempts the engine makes at a time.
+        recovery: how engines hold their runs, and what becomes of those of an engine that is gone.
         cache: whether compiled plans are kept and taken again.
         env_files: files of variables to read before a run, each of which must exist.
         connectors: connector types of the project: name -> `package.module:Class`.
+        retention: how long what has ended stays, where `gc` is not told otherwise.
         checks: what findings weigh here, which are accepted, and which are asked for.
         project: folder of the project's file, `None` without one.
         folders: where files of the user live.
@@ -77,11 +94,13 @@ class Settings(Struct, frozen=True):
     folders: Folders
     slots: int = 64
     cache: bool = True
+    recovery: Recovery = Recovery()
     env_files: tuple[Path, ...] = ()
     connectors: Mapping[str, str] = field(default_factory=dict)
     color: ColourChoice = ColourChoice.AUTO
     limits: FileLimits = FileLimits()
     db: Database = Database()
+    retention: Retention = Retention()
     checks: Policy = AS_WRITTEN
     project: Path | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -150,9 +169,9 @@ def _settings(
     found: Mapping[str, Any], origins: Mapping[str, str], *, folders: Folders, project: Path | None
 ) -> Settings:
     flat = {key: value for key, value in found.items() if "." not in key}
-    limits, checks, db = (
+    limits, checks, db, recovery, retention = (
         {KEYS[key].name: value for key, value in found.items() if key.startswith(group)}
-        for group in ("limits.", "checks.", "db.")
+        for group in ("limits.", "checks.", "db.", "recovery.", "retention.")
     )
     database = Database(**db)
     store = flat.setdefault("store", folders.data / "flowctl.db")
@@ -164,9 +183,21 @@ def _settings(
         limits=FileLimits(**limits),
         db=database,
         checks=Policy(**checks),
+        recovery=_recovery(recovery),
+        retention=Retention(**retention),
         origins=origins,
         **flat,
     )
+
+
+def _recovery(found: Mapping[str, Any]) -> Recovery:
+    recovery = Recovery(**found)
+    if recovery.lease < 2 * recovery.beat:
+        raise BadSettings(
+            "`recovery.lease` is shorter than two beats, so that one late beat would lose every run",
+            hint="make it at least twice `recovery.beat`; three times is usual",
+        )
+    return recovery
 
 
 # --- variables and flags -----------------------------------------------------------------------------------------

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import InvalidFlow
+from engine.errors import InvalidFlow, RunTakenAway, StoreError
 from flowctl.files import ProjectFiles
 from flowctl.problems import UsageProblem
 from flowctl.reading import Unreadable, read_stream
@@ -115,8 +115,9 @@ class Workspace:
             path.as_posix(), str(Path.cwd()), settings.limits, settings.checks.for_runs(), settings.connectors
         )
 
-    def compile_checked(self, checked: Checked) -> Plan:
-        """The plan of a flow that has been checked; raises `InvalidFlow` as `compile` does."""
+    def compile_checked(self, checked: Checked, *, base: Path | None = None) -> Plan:
+        """The plan of a flow that has been checked, whose files' names start from `base` or from here; raises
+        `InvalidFlow` as `compile` does."""
         from engine.compile import compile_flow
         from specs.rules.honoured import blocking
 
@@ -125,7 +126,7 @@ class Workspace:
         refused = blocking(checked.context)
         if refused:
             raise InvalidFlow(checked.name, refused)
-        return compile_flow(checked, base=Path.cwd())
+        return compile_flow(checked, base=base or Path.cwd())
 
     def locate(self, flow: str) -> Path:
         """The file of a flow: the path itself, or `flows/NAME.yaml` of the project for a bare name."""
@@ -156,12 +157,12 @@ class Workspace:
 
     @property
     def run_files(self) -> RunFiles:
-        """The files of runs, in a folder beside the store."""
+        """The files of runs, in a folder beside the store; those of stores in databases are in one of their own."""
         from engine.run_files import RunFiles
 
         store = self.settings.store
         return RunFiles(
-            (store if isinstance(store, Path) else self.settings.folders.data / "flowctl").with_suffix(".runs")
+            (store if isinstance(store, Path) else self.settings.folders.data / "postgresql").with_suffix(".runs")
         )
 
     @contextmanager
@@ -177,16 +178,23 @@ class Workspace:
             store.close()
 
     @contextmanager
-    def engine(self, store: Store, observers: Sequence[Observer] = ()) -> Iterator[tuple[Engine, SelectorReactor]]:
-        """An engine on `store` with the local runner. Leaving it kills whatever still runs."""
+    def engine(
+        self, store: Store, observers: Sequence[Observer] = (), *, takes_over: bool = False
+    ) -> Iterator[tuple[Engine, SelectorReactor]]:
+        """An engine on `store` with the local runner; with `takes_over` it looks by itself for runs that nobody drives, as
+        far as the settings let it. At the end, runs that have not ended are left to the next engine with what runs of them;
+        after an error, whatever still runs is killed."""
         from engine.clock import SystemClock
+        from engine.doorbell import Doorbell
         from engine.identity import own_identity
         from engine.ids import RandomIds
         from engine.launching import Surroundings
-        from engine.loop import Engine, EngineParts
+        from engine.loop import Engine, EngineParts, Keeping
+        from engine.ownership import Terms
         from engine.reactor import SelectorReactor
         from engine.runners.local import LocalRunner
         from engine.secrets import Secrets
+        from flowctl.history import StoredPlans
 
         reactor = SelectorReactor()
         owner = own_identity()
@@ -207,9 +215,25 @@ class Workspace:
             around=Surroundings(self.environ, files, Secrets(self.environ)),
             owner=owner,
             slots=self.settings.slots,
+            keeping=Keeping(
+                StoredPlans(self, store),
+                Terms(self.settings.recovery.beat, self.settings.recovery.lease),
+                takes_over=takes_over and self.settings.recovery.take_over,
+            ),
         )
+        engine = Engine(parts, observers=observers)
+        bell = Doorbell(owner, reactor, engine.look)
         try:
-            yield Engine(parts, observers=observers), reactor
+            yield engine, reactor
+        except BaseException as error:
+            with suppress(StoreError):
+                if engine.leave() and isinstance(error, RunTakenAway):
+                    runner.leave()
+            raise
+        else:
+            if engine.leave():
+                runner.leave()
         finally:
+            bell.close()
             runner.close()
             reactor.close()

@@ -39,7 +39,7 @@ def _run_start(d: Decision, timer: Timer) -> None:
 
 
 def _run_timeout(d: Decision, timer: Timer) -> None:
-    if d.run.phase in ("start", "main") and d.run.draining != "cancelled":
+    if d.run.phase in ("start", "main") and d.run.draining not in ("cancelled", "timed_out"):
         drain(d, "timed_out", stops=True)
 
 
@@ -116,6 +116,8 @@ def _deadline(d: Decision, timer: Timer) -> None:
     if _unit(d, timer) is None or task.state.is_final or task.state is S.COMPLETING or spec.deadline is None:
         return
     if task.items is not None:
+        if task.stopping == "deadline":  # a run made again from its log meets its old timers once more
+            return
         _pass_deadline_of_items(d, timer.task)
     elif task.live:
         if task.stopping in (None, "timeout"):  # what was cancelled stays so

@@ -22,3 +22,9 @@ ParamsFileOption: TypeAlias = Annotated[
 EnvOption: TypeAlias = Annotated[
     list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="A variable for the tasks; may be repeated.")
 ]
+EnvFileOption: TypeAlias = Annotated[
+    list[Path] | None, typer.Option("--env-file", metavar="FILE", help="Variables in a .env file; may be repeated.")
+]
+RunArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="RUN", help="The run's id, an end or start of it, or `latest`.")
+]

@@ -17,7 +17,7 @@ from engine.states import RunState
 from flowctl.cli.exits import Exit
 from flowctl.cli.frame import Frame
 from flowctl.cli.group import frame_of
-from flowctl.cli.options import EnvOption, FileOption, FlowArgument, ParamOption, ParamsFileOption
+from flowctl.cli.options import EnvFileOption, EnvOption, FileOption, FlowArgument, ParamOption, ParamsFileOption
 from flowctl.cli.params import given_environment, given_parameters
 from flowctl.cli.run_end import show_end
 from flowctl.findings.text import full
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from engine.plan import Plan
     from engine.submission import Submission
 
-_BY_SIGNAL = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
+BY_SIGNAL: dict[int, Exit] = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
 
 
 def run_command(
@@ -44,9 +44,7 @@ def run_command(
     param: ParamOption = None,
     params_file: ParamsFileOption = None,
     env: EnvOption = None,
-    env_file: Annotated[
-        list[Path] | None, typer.Option("--env-file", metavar="FILE", help="Variables in a .env file; may be repeated.")
-    ] = None,
+    env_file: EnvFileOption = None,
     priority: Annotated[str | None, typer.Option("--priority", metavar="CLASS", help="Instead of the flow's.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and start nothing.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Compile the flow anew.", show_default=False)] = False,
@@ -73,7 +71,7 @@ def run_command(
         return Exit.SUCCESS
     finished, summary = _drive(frame, workspace, plan, submission)
     if frame.json:
-        _put_json(frame, summary)
+        put_json(frame, summary)
     else:
         show_end(frame, workspace, summary)
     return exit_code(finished)
@@ -96,7 +94,7 @@ def _drive(frame: Frame, workspace: Workspace, plan: Plan, submission: Submissio
                 submission,
                 view=view,
                 on_submitted=lambda run_id: frame.say(f"run {run_id} of {visible(plan.name)}"),
-                on_event=(lambda row: _put_json(frame, event_object(row))) if frame.json else None,
+                on_event=(lambda row: put_json(frame, event_object(row))) if frame.json else None,
             )
         finally:
             view.close()
@@ -119,7 +117,7 @@ def exit_code(finished: Finished) -> int:
     if run.state is RunState.SUCCEEDED:
         return Exit.SUCCESS
     if finished.signal is not None:
-        return _BY_SIGNAL[signal.Signals(finished.signal)]
+        return BY_SIGNAL[finished.signal]
     return Exit.TIMED_OUT if run.draining == "timed_out" else Exit.FAILED
 
 
@@ -139,7 +137,8 @@ def show_warnings(frame: Frame, findings: tuple[Diagnostic, ...]) -> None:
             frame.say(full(finding, look) + "\n")
 
 
-def _put_json(frame: Frame, value: Json | dict[str, Any]) -> None:
+def put_json(frame: Frame, value: Json | dict[str, Any]) -> None:
+    """Print one object as a line, at once."""
     frame.put(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     if sys.stdout is not None:
         sys.stdout.flush()

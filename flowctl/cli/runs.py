@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +17,7 @@ from flowctl.cli.exits import Exit
 from flowctl.cli.frame import Frame
 from flowctl.cli.group import frame_of
 from flowctl.cli.moments import length_of, moment
-from flowctl.following import is_abandoned
+from flowctl.following import abandoned_owners, is_abandoned
 from flowctl.history import StoredPlans, existing_store
 from flowctl.problems import UsageProblem
 from flowctl.records import SCHEMA_VERSION, run_object
@@ -64,7 +64,7 @@ def runs_command(
 ) -> int:
     """List runs, the newest first.
 
-    `running, gone` is a run that had not ended when the process that drove it died.
+    `interrupted` is a run that has not ended and that nobody drives: `flowctl resume` does.
     """
     from engine.store.rows import Page, RunFilter
 
@@ -79,11 +79,12 @@ def runs_command(
     workspace = Workspace(frame.settings, frame.environ)
     with existing_store(workspace) as store:
         page = Page((), None) if store is None else store.runs(where, limit=limit, cursor=cursor)
+        gone = frozenset[str | None]() if store is None else abandoned_owners(store)
         if frame.json:
             plans = None if store is None else StoredPlans(workspace, store)
             _put_json(frame, page, plans)
             return Exit.SUCCESS
-    _put_table(frame, page, now)
+    _put_table(frame, page, now, gone)
     return Exit.SUCCESS
 
 
@@ -108,23 +109,25 @@ def _put_json(frame: Frame, page: Page, plans: StoredPlans | None) -> None:
     frame.put(json.dumps(shape, ensure_ascii=False, separators=(",", ":")))
 
 
-def _put_table(frame: Frame, page: Page, now: datetime) -> None:
+def _put_table(frame: Frame, page: Page, now: datetime, gone: Collection[str | None]) -> None:
     if not page.items:
         frame.say("no runs")
         return
     look = frame.look(sys.stdout)
     width = look.columns if is_terminal(sys.stdout) else None
-    for line in in_columns(_COLUMNS, [_row(row, now) for row in page.items], look, width=width):
+    for line in in_columns(_COLUMNS, [_row(row, now, gone) for row in page.items], look, width=width):
         frame.put(line)
     if page.next is not None:
         frame.say(f"there are more: `--cursor {page.next}`")
 
 
-def _row(row: RunRow, now: datetime) -> Sequence[Cell]:
+def _row(row: RunRow, now: datetime, gone: Collection[str | None]) -> Sequence[Cell]:
     return (
         Cell(row.id),
         Cell(row.flow),
-        Cell(f"{row.state}, gone" if is_abandoned(row) else row.state, RUN_STYLES.get(RunState(row.state))),
+        Cell(
+            f"{row.state}, interrupted" if is_abandoned(row, gone) else row.state, RUN_STYLES.get(RunState(row.state))
+        ),
         Cell(moment(row.started_at)),
         Cell(length_of(row.started_at, row.ended_at or now)),
         Cell(trigger_text(row)),

@@ -34,11 +34,12 @@ from flowctl.workspace import Workspace
 from specs.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from engine.operations.replaying import Replay
     from engine.store.rows import AttemptRow, RunRow
 
 LISTED_ITEMS = 20
-
 _MOST_DIGITS = 18
+
 _TASK_COLUMNS = (
     Column("TASK", may_be_cut=True),
     Column("STATE"),
@@ -62,13 +63,13 @@ def show_command(
     task: Annotated[
         str | None, typer.Option("--task", metavar="TASK", help="Only this task: its items, attempts and outputs.")
     ] = None,
-) -> int:
     at: Annotated[
         str | None,
         typer.Option(
             "--at", metavar="SEQ|TIME", help="As it was after this event, or at this time: `2h` ago, or RFC 3339."
         ),
     ] = None,
+) -> int:
     """Show a run: its tasks, errors and outputs."""
     frame = frame_of(ctx)
     workspace = Workspace(frame.settings, frame.environ)
@@ -146,13 +147,13 @@ class _Page:
         self._look: Look = frame.look(sys.stdout)
         self._width = self._look.columns if is_terminal(sys.stdout) else None
 
-    def put_head(self, row: RunRow, run: Mapping[str, Any], *, folder: str) -> None:
+    def put_head(self, row: RunRow, run: Mapping[str, Any], *, folder: str, is_interrupted: bool) -> None:
         """The run itself: one fact a line, those that there are."""
         style = RUN_STYLES.get(RunState(row.state))
         state = self._look.paint(row.state, style) if style else row.state
         took = f" in {length_of(row.started_at, row.ended_at)}" if row.ended_at and row.started_at else ""
-        gone = ", but the process that drove it is gone" if is_abandoned(row) else ""
-        self._frame.put(f"run {row.id} of {visible(row.flow)}: {state}{took}{gone}")
+        rest = ", interrupted: nobody drives it; `flowctl resume` does" if is_interrupted else ""
+        self._frame.put(f"run {row.id} of {visible(row.flow)}: {state}{took}{rest}")
         facts = {
             "error": run["error"] and run["error"]["message"],
             "started": moment(row.started_at) if row.started_at else None,

@@ -33,6 +33,8 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("simulate", "flowctl.cli.simulate", "Show what a run would do, with stubs for what it would start"),
     CommandEntry("test", "flowctl.cli.cases", "Run the cases of *.test.yaml files, simulated"),
     CommandEntry("run", "flowctl.cli.run", "Run a flow here and wait for it"),
+    CommandEntry("resume", "flowctl.cli.resume", "Take up runs that nobody drives any more, and wait for them"),
+    CommandEntry("cancel", "flowctl.cli.cancel", "End a run, whoever drives it"),
     CommandEntry("runs", "flowctl.cli.runs", "List runs, the newest first"),
     CommandEntry("show", "flowctl.cli.show", "Show a run: its tasks, errors and outputs"),
     CommandEntry("logs", "flowctl.cli.logs", "Print what the tasks of a run have written"),
@@ -40,6 +42,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("replay", "flowctl.cli.replay", "Prove that the log of a run makes the state that is stored"),
     CommandEntry("export", "flowctl.cli.export", "Write a run that has ended to a file, to keep or to pass on"),
     CommandEntry("import", "flowctl.cli.import_", "Take in a run that was exported from another store"),
+    CommandEntry("gc", "flowctl.cli.gc", "Remove runs that ended long ago, and what nothing refers to"),
     CommandEntry("completion", "flowctl.cli.completion", "Print the completion script for a shell"),
 )
 

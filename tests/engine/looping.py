@@ -102,6 +102,7 @@ class ScriptedRunner:
     committed: Callable[[AttemptKey], bool]
     launches: list[Launch] = field(default_factory=list)
     stops: list[tuple[str, float]] = field(default_factory=list)
+    recovered: list[tuple[Launch, str]] = field(default_factory=list)
     stubborn: frozenset[str] = frozenset()
 
     def start(self, launch: Launch) -> None:
@@ -119,6 +120,15 @@ class ScriptedRunner:
         waits = grace if key.task in self.stubborn else timedelta(0)
         self.waiter.post_at(self.clock.now() + waits, AttemptEnded(key, Outcome(Ending.STOPPED)))
 
+    def recover(self, launches: Sequence[Launch], *, origin: str) -> None:
+        """Attempts of an engine that is gone are lost."""
+        self.recovered += [(launch, origin) for launch in launches]
+        for launch in launches:
+            self.waiter.post(AttemptEnded(launch.key, Outcome(Ending.LOST)))
+
+    def leave(self) -> None:
+        """Nothing is left."""
+
     def close(self) -> None:
         """Nothing is left."""
 
@@ -132,12 +142,12 @@ class FailingStore:
         self._error = error
         self.commits = 0
 
-    def commit(self, batches: Sequence[RunBatch]) -> None:
+    def commit(self, batches: Sequence[RunBatch], **also: Any) -> None:
         """Write, or fail."""
         self._left -= 1
         if self._left == 0:
             raise self._error
-        self._store.commit(batches)
+        self._store.commit(batches, **also)
         self.commits += 1
 
     def __getattr__(self, name: str) -> Any:
@@ -157,6 +167,7 @@ class Loop:
         failing: tuple[int, Exception] | None = None,
         stubborn: Sequence[str] = (),
         draw: float = 0.5,
+        files: RunFiles | None = None,
     ) -> None:
         self.clock = VirtualClock(START)
         self.waiter = Clockwork(self.clock)
@@ -173,7 +184,7 @@ class Loop:
             clock=self.clock,
             ids=CountedIds(),
             random=lambda: draw,
-            around=Surroundings(self.host, NoFolders(Path("/runs")), Secrets(self.host)),
+            around=Surroundings(self.host, files or NoFolders(Path("/runs")), Secrets(self.host)),
             owner="test",
             slots=slots,
         )

@@ -101,7 +101,9 @@ def test_an_unknown_name_is_told() -> None:
 
 
 STORED = {
-    "run_submitted": "at flow digest params trigger env directory priority scheduled_at parent_run parent_task parent_item",
+    "run_submitted": "at flow digest params trigger env directory priority scheduled_at parent_run parent_task parent_item"
+    " base",
+    "run_taken_over": "at previous owner reason",
     "run_started": "at",
     "run_draining": "at reason stops by note",
     "run_hurried": "at everything",

@@ -1,14 +1,15 @@
-"""A holder can be proven dead, and only then."""
+"""A holder can be proven alive, stopped or dead, and only then."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from engine.identity import boot_id, is_proven_dead, own_identity, start_time
+from engine.identity import Standing, boot_id, own_identity, short_name, standing, start_time
 
 
 @pytest.fixture
@@ -19,46 +20,69 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     process.communicate()
 
 
-def identity(pid: int, *, host: str | None = None, boot: str | None = None, start: object = None) -> str:
-    own_host, own_boot, _, _ = own_identity().split("/")
-    return f"{host or own_host}/{boot or own_boot}/{pid}/{start if start is not None else start_time(pid)}"
+def identity(pid: int, *, host: str | None = None, boot: str | None = None, start: object = None, own: str = "") -> str:
+    own_host, own_boot, _, _, own_names = own_identity().split("/")
+    started = start if start is not None else start_time(pid)
+    return f"{host or own_host}/{boot or own_boot}/{pid}/{started}/{own or own_names}"
 
 
-def test_this_process_is_alive() -> None:
-    assert not is_proven_dead(own_identity())
-    assert own_identity() == identity(os.getpid())
+def test_this_process_is_alive_under_each_of_its_names() -> None:
+    first, second = own_identity(), own_identity()
+    assert first != second
+    assert standing(first) == standing(second) == Standing.ALIVE
 
 
 def test_a_running_process_is_alive_and_one_that_ended_is_dead(sleeper: subprocess.Popen[bytes]) -> None:
     name = identity(sleeper.pid)
-    assert not is_proven_dead(name)
+    assert standing(name) is Standing.ALIVE
     sleeper.kill()
     sleeper.wait()
-    assert is_proven_dead(name)
+    assert standing(name) is Standing.DEAD
+
+
+def test_a_process_that_was_stopped_does_nothing_until_it_goes_on(sleeper: subprocess.Popen[bytes]) -> None:
+    name = identity(sleeper.pid)
+    sleeper.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED | os.WNOWAIT)
+    assert standing(name) is Standing.STOPPED
+    sleeper.send_signal(signal.SIGCONT)
+    os.waitid(os.P_PID, sleeper.pid, os.WCONTINUED)
+    assert standing(name) is Standing.ALIVE
 
 
 def test_a_process_that_ended_and_was_not_waited_for_is_dead(sleeper: subprocess.Popen[bytes]) -> None:
     name = identity(sleeper.pid)
     sleeper.kill()
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and its status is kept
-    assert is_proven_dead(name)
+    assert standing(name) is Standing.DEAD
 
 
 def test_another_process_with_the_same_number_is_not_the_holder(sleeper: subprocess.Popen[bytes]) -> None:
-    assert is_proven_dead(identity(sleeper.pid, start=1))
+    assert standing(identity(sleeper.pid, start=1)) is Standing.DEAD
 
 
-def test_a_holder_of_an_earlier_boot_is_dead() -> None:
-    assert is_proven_dead(identity(os.getpid(), boot="00000000-0000-0000-0000-000000000000"))
+def test_a_name_from_before_there_were_several_engines_in_a_process_is_understood() -> None:
+    assert standing(identity(os.getpid()).rpartition("/")[0]) is Standing.ALIVE
 
 
-def test_nothing_is_proven_of_another_machine() -> None:
-    assert not is_proven_dead(identity(1, host="elsewhere", start=1))
+def test_the_name_of_the_host_proves_nothing() -> None:
+    assert standing(identity(os.getpid(), host="renamed-since")) is Standing.ALIVE
 
 
-@pytest.mark.parametrize("text", ["", "x", "a/b/c/d", "a/b//", "{host}/b/²/1", "{host}/b/" + "9" * 5000 + "/1"])
-def test_of_what_names_no_process_nothing_is_proven(text: str) -> None:
-    assert not is_proven_dead(text.format(host=own_identity().partition("/")[0]))
+def test_of_another_boot_or_another_count_of_processes_nothing_is_known() -> None:
+    assert standing(identity(os.getpid(), boot="00000000-0000-0000-0000-000000000000")) is Standing.UNKNOWN
+    assert standing(identity(os.getpid(), own="1.abcd")) is Standing.UNKNOWN
+
+
+@pytest.mark.parametrize("text", ["", "x", "a/b/c/d", "a/b//", "h/{boot}/²/1", "h/{boot}/" + "9" * 5000 + "/1"])
+def test_of_what_names_no_process_nothing_is_known(text: str) -> None:
+    assert standing(text.format(boot=boot_id())) is Standing.UNKNOWN
+
+
+def test_a_name_for_a_person_says_where_the_process_is_if_it_is_elsewhere() -> None:
+    assert short_name(identity(7)) == "process 7"
+    assert short_name(identity(7, host="elsewhere")) == "process 7 on elsewhere"
+    assert short_name("test") == "test"
 
 
 def test_the_boot_has_a_name() -> None:

@@ -7,14 +7,12 @@ import math
 from pathlib import Path
 
 import pytest
-from msgspec.structs import force_setattr
 
 from engine.attempts import AttemptFiles, AttemptKey, Launch
 from engine.commands import Cancel
 from engine.errors import StoreConflict, StoreUnavailable
 from engine.events import ResetRequested
 from engine.evolve import fold
-from engine.launching import Surroundings
 from engine.outcomes import Ending, Failure, Outcome
 from engine.run_files import RunFiles
 from tests.engine.looping import OK, Loop, NoFolders, Script, plan_of
@@ -118,9 +116,7 @@ class NoRoom(NoFolders):
 
 
 def test_a_folder_that_cannot_be_made_fails_the_attempt() -> None:
-    loop = Loop()
-    parts = loop.engine._parts
-    force_setattr(parts, "around", Surroundings(loop.host, NoRoom(Path("/runs")), parts.around.secrets))
+    loop = Loop(files=NoRoom(Path("/runs")))
     run = loop.run(plan_of("tasks: {a: {run: x}}"))
     failure = run.tasks["a"].failure
     assert failure is not None
@@ -135,9 +131,7 @@ def test_the_folders_of_an_attempt_are_there_when_it_starts(tmp_path: Path) -> N
         seen.append((Path(launch.files.work).is_dir(), Path(launch.files.tmp).is_dir()))
         return 1, OK
 
-    loop = Loop({"a": look})
-    parts = loop.engine._parts
-    force_setattr(parts, "around", Surroundings(loop.host, RunFiles(tmp_path), parts.around.secrets))
+    loop = Loop({"a": look}, files=RunFiles(tmp_path))
     loop.run(plan_of("tasks: {a: {run: x}}"))
     assert seen == [(True, True)]
 

@@ -117,8 +117,8 @@ def test_a_run_whose_process_was_killed_is_told_from_one_that_goes_on(program: P
     assert " running  " in program("runs", env=home(tmp_path)).stdout
     process.kill()
     process.communicate()
-    assert " running, gone  " in program("runs", env=home(tmp_path)).stdout
-    assert "the process that drove it is gone" in program("show", "latest", env=home(tmp_path)).stdout
+    assert " running, interrupted  " in program("runs", env=home(tmp_path)).stdout
+    assert "running, interrupted: nobody drives it" in program("show", "latest", env=home(tmp_path)).stdout
     for command in ("logs", "events"):
         followed = program(command, "latest", "--follow", env=home(tmp_path))
         assert followed.returncode == 1

@@ -85,7 +85,7 @@ def test_the_statements_name_the_columns_of_tables_and_rows(table: str, columns:
 
 
 def test_the_statements_name_the_columns_of_engines() -> None:
-    assert statements.ENGINE_COLUMNS == tuple(tables.METADATA.tables["engines"].columns.keys())
+    assert tuple(tables.METADATA.tables["engines"].columns.keys()) == statements.ENGINE_COLUMNS
 
 
 def test_no_statement_but_for_parameters_holds_a_question_mark() -> None:
