@@ -312,17 +312,21 @@ def decode_failure(data: Mapping[str, Any]) -> Failure:
     return Failure(**fields)
 
 
-def _encode_value(value: Any) -> Json:
-    if isinstance(value, Failure):
-        return encode_failure(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, tuple):
-        return list(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    return value  # type: ignore[no-any-return]
-
+_ENCODERS: Mapping[str, Callable[[Any], Json]] = {
+    "failure": encode_failure,
+    "scheduled_at": datetime.isoformat,
+    "started_at": datetime.isoformat,
+    "due": datetime.isoformat,
+    "params": dict,
+    "trigger": dict,
+    "env": dict,
+    "outputs": dict,
+    "keys": list,
+    "items": list,
+    "members": list,
+    "notes": list,
+}
+"""Of the fields that are no JSON, what makes them so. The `output` of an attempt is a map, of a task any JSON."""
 
 _DECODERS: Mapping[str, Callable[[Any], Any]] = {
     "failure": decode_failure,
@@ -336,18 +340,19 @@ _DECODERS: Mapping[str, Callable[[Any], Any]] = {
     "notes": tuple,
 }
 
-_ENCODED_FIELDS: Mapping[type[Event], tuple[tuple[str, Any], ...]] = {
-    kind: tuple((name, default) for name, default in _defaults(kind) if name not in _OUTSIDE) for kind in EVENT_TYPES
+_ENCODED_FIELDS: Mapping[type[Event], tuple[tuple[str, Any, Callable[[Any], Json] | None], ...]] = {
+    kind: tuple((name, default, _ENCODERS.get(name)) for name, default in _defaults(kind) if name not in _OUTSIDE)
+    for kind in EVENT_TYPES
 }
 
 
 def encode(event: Event) -> dict[str, Json]:
     """The event's own fields as JSON; `at`, `task` and `item` are not among them, nor is what is at its default."""
     data: dict[str, Json] = {}
-    for name, default in _ENCODED_FIELDS[type(event)]:
+    for name, default, encoder in _ENCODED_FIELDS[type(event)]:
         value = getattr(event, name)
-        if value != default:
-            data[name] = _encode_value(value)
+        if value is not default and value != default:
+            data[name] = value if encoder is None or value is None else encoder(value)
     return data
 
 

@@ -21,10 +21,10 @@ class TaskState(StrEnum):
     BLOCKED = "blocked"  # part of it, could not be started
     CANCELLED = "cancelled"
 
-    @property
-    def is_final(self) -> bool:
-        """Whether only a reset or an operator can move the task again."""
-        return self in FINAL
+    is_final: bool
+    """Whether only a reset or an operator can move the task again."""
+
+    __hash__ = str.__hash__  # as a text, not by a function: states are looked up for every event
 
 
 class RunState(StrEnum):
@@ -37,10 +37,10 @@ class RunState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
-    @property
-    def is_final(self) -> bool:
-        """Whether the run has ended."""
-        return self in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+    is_final: bool
+    """Whether the run has ended."""
+
+    __hash__ = str.__hash__
 
 
 class IllegalTransition(Exception):
@@ -54,6 +54,8 @@ class IllegalTransition(Exception):
 
 T = TaskState
 FINAL = frozenset({T.SUCCEEDED, T.FAILED, T.SKIPPED, T.BLOCKED, T.CANCELLED})
+for task_state in T:
+    task_state.is_final = task_state in FINAL
 
 TRANSITIONS: Mapping[TaskState, frozenset[TaskState]] = {
     T.PENDING: frozenset({T.QUEUED, T.SKIPPED, T.BLOCKED, T.CANCELLED, T.FAILED, T.SUCCEEDED}),
@@ -75,6 +77,8 @@ fan-out over nothing with `on_empty: succeed`; `queued -> succeeded` one whose i
 or, like `retrying -> succeeded`, a service that nobody needs any more."""
 
 R = RunState
+for run_state in R:
+    run_state.is_final = run_state in (R.SUCCEEDED, R.FAILED, R.CANCELLED)
 RUN_TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     R.SCHEDULED: frozenset({R.QUEUED, R.RUNNING, R.CANCELLED, R.FAILED}),
     R.QUEUED: frozenset({R.RUNNING, R.CANCELLED, R.FAILED}),

@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeAlias
+
+import msgspec
 
 from engine.outcomes import Json
 from engine.store.rows import (
@@ -34,8 +37,9 @@ Record: TypeAlias = Sequence[Any]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@lru_cache(maxsize=256)
 def micros(instant: datetime) -> int:
-    """Microseconds from 1970 to an aware instant, exact."""
+    """Microseconds from 1970 to an aware instant, exact. Remembered: rows of one commit hold few instants, each often."""
     span = instant - EPOCH
     return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
 
@@ -74,11 +78,11 @@ def run_values(row: RunRow) -> tuple[Value, ...]:
 def run_changes(row: RunRow) -> tuple[Value, ...]:
     """The columns of `runs` that follow `parent_task`: those that later batches write, but for the indexed state."""
     return (
-        _micros(row.scheduled_at),
-        _micros(row.started_at),
-        _micros(row.ended_at),
-        _optional(row.error),
-        _optional(row.outputs),
+        None if row.scheduled_at is None else micros(row.scheduled_at),
+        None if row.started_at is None else micros(row.started_at),
+        None if row.ended_at is None else micros(row.ended_at),
+        None if row.error is None else _text(row.error),
+        None if row.outputs is None else _text(row.outputs),
         row.warnings,
         row.noop,
         row.undo,
@@ -99,12 +103,12 @@ def task_values(row: TaskRow) -> tuple[Value, ...]:
         row.round,
         row.attempts,
         row.position,
-        _micros(row.queued_at),
-        _micros(row.started_at),
-        _micros(row.ended_at),
-        _optional(row.error),
+        None if row.queued_at is None else micros(row.queued_at),
+        None if row.started_at is None else micros(row.started_at),
+        None if row.ended_at is None else micros(row.ended_at),
+        None if row.error is None else _text(row.error),
         row.cause,
-        _optional(row.counts),
+        None if row.counts is None else _text(row.counts),
     )
 
 
@@ -118,10 +122,10 @@ def attempt_values(row: AttemptRow) -> tuple[Value, ...]:
         row.attempt,
         row.state,
         micros(row.started_at),
-        _micros(row.ended_at),
+        None if row.ended_at is None else micros(row.ended_at),
         row.exit_code,
         row.signal,
-        _optional(row.error),
+        None if row.error is None else _text(row.error),
         row.child_run,
     )
 
@@ -145,8 +149,8 @@ def message_values(row: Message) -> tuple[Value, ...]:
         _text(row.data),
         row.asked_by,
         micros(row.asked_at),
-        _micros(row.done_at),
-        _optional(row.answer),
+        None if row.done_at is None else micros(row.done_at),
+        None if row.answer is None else _text(row.answer),
     )
 
 
@@ -275,19 +279,18 @@ def _as_plain(value: object) -> object:
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_as_plain).encode
+_encode_fast = msgspec.json.Encoder(enc_hook=_as_plain).encode
 _decode = json.JSONDecoder().decode
 
 
 def _text(value: Mapping[str, Json] | Mapping[str, str]) -> str:
-    return _encode(value) if value else "{}"
-
-
-def _optional(value: Mapping[str, Json] | None) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _micros(value: datetime | None) -> int | None:
-    return None if value is None else micros(value)
+    if not value:
+        return "{}"
+    try:
+        text = _encode_fast(value).decode()
+    except (OverflowError, UnicodeEncodeError):  # integers of more than 64 bits, halves of characters
+        return _encode(value)
+    return _encode(value) if "null" in text else text  # which stands for no number, too
 
 
 def _instant(value: int | None) -> datetime | None:

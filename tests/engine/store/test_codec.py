@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
@@ -74,6 +75,33 @@ def test_json_is_compact_and_not_escaped() -> None:
     data: Mapping[str, Any] = {"a": [1, {"é": "\0"}], "b": None}
     values = codec.event_values(EventRow("r", 1, samples.NOW, "t", None, None, data))
     assert values[-1] == '{"a":[1,{"é":"\\u0000"}],"b":null}'
+
+
+def written(data: Mapping[str, Any]) -> str:
+    """The data of an event as it is stored."""
+    text = codec.event_values(EventRow("r", 1, samples.NOW, "t", None, None, data))[-1]
+    assert isinstance(text, str)
+    return text
+
+
+plain = st.none() | st.booleans() | st.integers() | st.integers(-(10**30), 10**30) | st.text() | st.just("\ud83d")
+nested = st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12)
+
+
+@given(value=nested)
+def test_json_is_written_as_the_standard_library_writes_it(value: Any) -> None:
+    standard = json.dumps({"a": value}, ensure_ascii=False, separators=(",", ":"))
+    assert written({"a": value}) == standard
+
+
+@given(number=st.floats(allow_nan=False) | st.sampled_from((1e16, 5e-324, -0.0, 1e22, 123456789012345680.0)))
+def test_a_number_with_a_fraction_is_read_as_it_was(number: float) -> None:
+    found = json.loads(written({"a": number}))["a"]
+    assert (found, str(found)) == (number, str(number))
+
+
+def test_what_is_no_number_stays_so() -> None:
+    assert str(json.loads(written({"a": [float("nan")]}))["a"][0]) == "nan"
 
 
 def test_a_mapping_of_any_kind_is_stored() -> None:
