@@ -24,6 +24,11 @@ class RunFiles:
     def __init__(self, root: Path) -> None:
         self.root = str(root)
 
+    @property
+    def journals(self) -> str:
+        """Where the processes that start tasks keep their journals: beside this folder."""
+        return f"{self.root.removesuffix('.runs')}.spawners"
+
     def make_run(self, run_id: str) -> None:
         """Make the folders of a run, as far as they are not there."""
         folder = self.run_folder(run_id)

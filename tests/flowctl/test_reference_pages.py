@@ -69,6 +69,7 @@ def printed(program: Program, tmp_path: Path) -> dict[str, list[dict[str, Any]]]
         "Init": json_lines(program("init", "--json").stdout),
         "Replay": json_lines(program("replay", "latest", "--json").stdout),
         "Import": json_lines(program("import", "--json", str(exported)).stdout),
+        "Collection": json_lines(program("gc", "--older-than", "30d", "--json").stdout),
         "Problem": json_lines(program("show", "0000", "--json").stderr),
     }
 
