@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from engine.admission import Candidate
 from engine.attempts import AttemptKey
 from engine.events import Event
+from engine.launching import Launcher
 from engine.outcomes import Ending, Failure, Json, Outcome
 from engine.plan import ATTEMPT_ACTIONS, Plan
 from engine.run import Run, Unit
@@ -30,6 +31,7 @@ class Driven(Struct, eq=False):
         token: what a commit must find in the store; whoever takes the run over writes another.
         alarm: the earliest of its timers that the engine has noted.
         has_folder: the run's directory exists.
+        launcher: made for the first attempt.
         lost_to: the engine that has taken the run over, `""` when nobody holds it any more; `None` while it is in hand.
     """
 
@@ -40,6 +42,7 @@ class Driven(Struct, eq=False):
     events: list[Event] = field(default_factory=list)
     alarm: datetime | None = None
     has_folder: bool = False
+    launcher: Launcher | None = None
     lost_to: str | None = None
 
     @property

@@ -9,14 +9,17 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from engine.attempts import AttemptEnded, AttemptKey, Launch, Report, Runner
-from engine.driven import FIRST_TOKEN, NO_ITEM, Driven
+from engine.driven import NO_ITEM, Driven
 from engine.events import AttemptStarted, AttemptStopping, Event
-from engine.launching import Surroundings, make_launch
+from engine.launching import Launcher, Surroundings
 from engine.outcomes import Ending, Failure, Outcome
 from engine.plan import ATTEMPT_ACTIONS
 from engine.recovery import Restored, bare_launch, by_origin
 
 AT_ONCE = timedelta(0)
+
+WITH_EFFECT = frozenset({AttemptStarted, AttemptStopping})
+"""The events that call for something."""
 
 
 class Waiter(Protocol):
@@ -100,10 +103,9 @@ class Effects:
         return replace(bare_launch(key, self._around.files), token=driven.token)
 
     def _made(self, driven: Driven, key: AttemptKey) -> Launch | Failure:
-        launch = make_launch(driven.plan, driven.run, key, self._around)
-        if driven.token == FIRST_TOKEN or isinstance(launch, Failure):
-            return launch
-        return replace(launch, token=driven.token)
+        if driven.launcher is None:
+            driven.launcher = Launcher(driven.plan, driven.run, self._around, token=driven.token)
+        return driven.launcher.launch(key)
 
     def _launch(self, driven: Driven, event: AttemptStarted) -> None:
         key = AttemptKey(driven.run.id, event.task, event.item, event.round, event.attempt)

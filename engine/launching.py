@@ -71,7 +71,8 @@ def make_launch(plan: Plan, run: Run, key: AttemptKey, around: Surroundings) -> 
 class Launcher:
     """Makes the launches of one run; what they have in common is put together once."""
 
-    def __init__(self, plan: Plan, run: Run, around: Surroundings) -> None:
+    def __init__(self, plan: Plan, run: Run, around: Surroundings, *, token: int = 1) -> None:
+        self._token = token
         self._plan = plan
         self._run = run
         self._around = around
@@ -108,6 +109,7 @@ class Launcher:
             grace=spec.grace,
             secrets=self._around.secrets.resolved(plan.secrets) + self._sensitive if plan.secrets else self._sensitive,
             patterns=_patterns(spec.retry),
+            token=self._token,
         )
 
     def _environment(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -23,7 +23,7 @@ from engine.clock import Clock
 from engine.commands import Admit, Cancel, Command, Start, Tick
 from engine.decide import decide
 from engine.driven import NO_ITEM, Driven, child_outcome
-from engine.effects import Effects, Waiter
+from engine.effects import WITH_EFFECT, Effects, Waiter
 from engine.errors import RunTakenAway, StoreConflict, StoreError
 from engine.events import (
     AttemptFinished,
@@ -109,6 +109,18 @@ class Engine:
         self._untold: list[tuple[Driven, int, Event]] = []
         self._changed: dict[str, Driven] = {}
         self._alarms: list[tuple[datetime, str]] = []
+        self._notes: Mapping[type[Event], Callable[[Driven, Any], None]] = {
+            TaskQueued: self._note_queued,
+            FannedOut: self._note_fanned_out,
+            AttemptFinished: self._note_attempt_finished,
+            AttemptStopping: self._note_stopping,
+            TaskCancelled: self._note_final,
+            TaskFailed: self._note_final,
+            TaskSucceeded: self._note_final,
+            TasksReset: lambda driven, event: self._forget(driven.run.id, event.members),
+            RunDraining: lambda driven, _: self._offer_again(driven),
+            RunFinished: lambda driven, _: self._tell_parent(driven.run),
+        }
         self._rung = False
         keeping = parts.keeping
         if keeping is not None:
@@ -430,38 +442,34 @@ class Engine:
             return
         driven.events.extend(events)
         self._changed[run_id] = driven
-        for offset, event in enumerate(events):
-            self._untold.append((driven, first + offset, event))
-            self._note(driven, event)
+        for seq, event in enumerate(events, first):
+            kind = type(event)
+            if self._observers or kind in WITH_EFFECT:
+                self._untold.append((driven, seq, event))
+            note = self._notes.get(kind)
+            if note is not None:
+                note(driven, event)
 
-    def _note(self, driven: Driven, event: Event) -> None:
-        """Keep admission, and the runs above, up to date with what has just been decided."""
-        run_id = driven.run.id
-        match event:
-            case TaskQueued(task=task, item=item):
-                self._offer(driven, task, NO_ITEM if item is None else item)
-            case FannedOut(task=task, items=items):
-                if isinstance(driven.plan.tasks[task].action, (*ATTEMPT_ACTIONS, FlowAction)):
-                    for index in range(len(items)):
-                        self._offer(driven, task, index)
-            case AttemptFinished(task=task, item=item):
-                self._admission.release((run_id, task, NO_ITEM if item is None else item))
-            case (
-                TaskCancelled(task=task, item=item)
-                | TaskFailed(task=task, item=item)
-                | TaskSucceeded(task=task, item=item)
-            ):
-                self._admission.withdraw((run_id, task, NO_ITEM if item is None else item))
-            case TasksReset(members=members):
-                self._forget(run_id, members)
-            case RunDraining():
-                self._offer_again(driven)
-            case AttemptStopping(task=task, item=item):
-                child = driven.run.tasks[task].unit(item).child
-                if child is not None:
-                    self._commands.append((child, Cancel(by="parent", note=event.reason)))
-            case RunFinished():
-                self._tell_parent(driven.run)
+    # Admission, and the runs above, are kept up to date with what has just been decided.
+
+    def _note_queued(self, driven: Driven, event: TaskQueued) -> None:
+        self._offer(driven, event.task, NO_ITEM if event.item is None else event.item)
+
+    def _note_fanned_out(self, driven: Driven, event: FannedOut) -> None:
+        if isinstance(driven.plan.tasks[event.task].action, (*ATTEMPT_ACTIONS, FlowAction)):
+            for index in range(len(event.items)):
+                self._offer(driven, event.task, index)
+
+    def _note_attempt_finished(self, driven: Driven, event: AttemptFinished) -> None:
+        self._admission.release((driven.run.id, event.task, NO_ITEM if event.item is None else event.item))
+
+    def _note_final(self, driven: Driven, event: TaskCancelled | TaskFailed | TaskSucceeded) -> None:
+        self._admission.withdraw((driven.run.id, event.task, NO_ITEM if event.item is None else event.item))
+
+    def _note_stopping(self, driven: Driven, event: AttemptStopping) -> None:
+        child = driven.run.tasks[event.task].unit(event.item).child
+        if child is not None:
+            self._commands.append((child, Cancel(by="parent", note=event.reason)))
 
     def _forget(self, run_id: str, members: Iterable[str]) -> None:
         for key in self._admission.queued_of(run_id, frozenset(members)):
