@@ -53,7 +53,7 @@ _CLASSES: dict[str, _Reason] = {
 _SAID: tuple[tuple[str, _Reason], ...] = (
     ("no password supplied", _Reason("the server asks for a password", _PASSWORD)),
     ("password authentication failed", _STATES["28P01"]),
-    ("no pg_hba.conf entry", _Reason("the server does not let this user or machine in", "see its `pg_hba.conf`")),
+    ("pg_hba.conf", _Reason("the server does not let this user or machine in", "see its `pg_hba.conf`")),
     (r'role ".*" does not exist', _Reason("there is no such user", _PASSWORD)),
     (r'database ".*" does not exist', _STATES["3D000"]),
     ("permission denied for database", _STATES["42501"]),

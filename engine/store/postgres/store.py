@@ -36,6 +36,8 @@ _MOST_COLLISIONS = 5
 _CLOCK = "server"
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
+_SELECT_HOLD = "SELECT seq, token, owner FROM runs WHERE id = ?"
+
 _COLLIDED = frozenset({"40001", "40P01"})
 
 
@@ -156,13 +158,13 @@ class PostgresStore(StoredRows):
                 doubtful = bool(marks) and self._doubtful == marks
                 writer = self._connected()
                 try:
-                    if not (doubtful and self._is_written(batches[-1])):
+                    if not (doubtful and self._is_written(batches)):
                         self._transact(writer, writes)
                     self._doubtful = []
                     return
                 except StoreConflict:
                     # Also what was under way on a lost connection may come to its end only now.
-                    if doubtful and self._is_written(batches[-1]):
+                    if doubtful and self._is_written(batches):
                         self._doubtful = []
                         return
                     raise overtaken(batches, self._fence) from None
@@ -193,10 +195,24 @@ class PostgresStore(StoredRows):
             self._writer.autocommit = False
         return self._writer
 
-    def _is_written(self, batch: RunBatch) -> bool:
-        """Whether a batch whose commit was not answered is there; if it is, then so is all that came with it."""
+    def _is_written(self, batches: Sequence[RunBatch]) -> bool:
+        """Whether batches whose commit was not answered are there: all of them, if one is.
+
+        One tells as long as nobody has taken its run over since: then only its own engine can have written its events.
+        """
+        for batch in batches:
+            run = batch.run
+            found = self._ask(Query(_SELECT_HOLD, (run.id,)))
+            if not found or found[0][1] != run.token:
+                continue
+            seq, _, owner = found[0]
+            is_claim = batch.new or batch.expected_token is not None
+            return seq >= run.seq and (owner == run.owner or not is_claim) and self._has_last_event(batch)
+        return False
+
+    def _has_last_event(self, batch: RunBatch) -> bool:
         if not batch.events:
-            return self._fence(batch.run.id) == (batch.run.seq, batch.run.token)
+            return True
         last = batch.events[-1]
         found = self._ask(Query(statements.SELECT_EVENT, (last.run_id, last.seq)))
         return [tuple(record) for record in found] == [statements.without_surrogates(event_values(last))]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.store.address import ServerAddress
-from tests.servers import own_schema, some_server
+from tests.servers import PrivateServer, own_schema, private_server, some_server
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +22,10 @@ def address(server_url: str) -> Iterator[ServerAddress]:
     """A place for a store, with nothing there."""
     with own_schema(server_url) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[PrivateServer]:
+    """A server that tests may stop, as long as they start it again."""
+    with private_server() as server:
+        yield server

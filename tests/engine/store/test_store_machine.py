@@ -59,14 +59,26 @@ class StoreMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
-        self.store: Store = SqliteStore.open(self.folder / "flow.db")
+        self.store = self.make()
         self.model = Model()
         self.created = 0
 
+    def make(self) -> Store:
+        """An empty store."""
+        self.folder = Path(tempfile.mkdtemp())
+        return self.open()
+
+    def open(self) -> Store:
+        """The store that was made, once more."""
+        return SqliteStore.open(self.folder / "flow.db")
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        shutil.rmtree(self.folder)
+
     def teardown(self) -> None:
         self.store.close()
-        shutil.rmtree(self.folder)
+        self.remove()
 
     def commit(self, batches: list[RunBatch]) -> None:
         after = self.model.copy()
@@ -115,11 +127,11 @@ class StoreMachine(RuleBasedStateMachine):
     @rule()
     def open_again(self) -> None:
         self.store.close()
-        self.store = SqliteStore.open(self.folder / "flow.db")
+        self.store = self.open()
 
     @rule()
     def open_beside(self) -> None:
-        other = SqliteStore.open(self.folder / "flow.db")
+        other = self.open()
         self.store.close()
         self.store = other
 
