@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from engine.identity import boot_id
 from engine.store.readers import ReaderPool
 
 BUSY_S = 10.0
@@ -27,7 +29,7 @@ class Readers(Protocol):
 
 def connect_writer(path: Path) -> sqlite3.Connection:
     """The connection that writes. Never makes a file; checkpoints only when told to; syncs every commit."""
-    connection = _connect(path, "rw")
+    connection = connect(path, "rw")
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
@@ -47,7 +49,7 @@ class FileReaders(ReaderPool[sqlite3.Connection]):
         self._path = path
 
     def _connect(self) -> sqlite3.Connection:
-        connection = _connect(self._path, "ro")
+        connection = connect(self._path, "ro")
         connection.execute("PRAGMA query_only = ON")
         return connection
 
@@ -72,6 +74,13 @@ class SharedReader:
         """Nothing: the connection is the writer's."""
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def boot_clock() -> tuple[str, int]:
+    """The clock of leases in a file, and its microseconds: the time since this boot, which runs alike for all processes and
+    which nobody sets."""
+    return boot_id(), time.monotonic_ns() // 1000
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """A connection to a file that is there, in a mode of SQLite: `ro` or `rw`."""
     uri = f"{path.as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.errors import StoreDamaged, StoreTooNew, StoreUnavailable
 from engine.store import ddl, places
+from engine.store.backups import backups_of, version_of, way_back
 from engine.store.connections import connect_writer
 from engine.store.faults import translating
 
@@ -67,13 +68,20 @@ def stored_version(connection: sqlite3.Connection, path: Path) -> int:
     if version > ddl.VERSION:
         raise StoreTooNew(
             f"the store `{path}` has version {version} and this flowctl knows versions up to {ddl.VERSION}",
-            hint="use a later flowctl, or a copy of the store from before its upgrade",
+            hint=_earlier(path),
         )
     if version < 0:
-        raise StoreDamaged(f"the store `{path}` is damaged: it has version {version}")
+        raise StoreDamaged(f"the store `{path}` is damaged: it has version {version}", hint=way_back(str(path)))
     if version == ddl.VERSION:
         _check_tables(connection, path)
     return version
+
+
+def _earlier(path: Path) -> str:
+    """The way out for a store that is too new: a backup that this flowctl can use, if there is one."""
+    usable = [backup for backup in backups_of(path) if (version_of(backup) or ddl.VERSION + 1) <= ddl.VERSION]
+    known = f" from before its upgrade, such as `{usable[0]}`" if usable else " from before its upgrade"
+    return f"use a later flowctl, or a backup{known}; the store was left as it is"
 
 
 def _fill(fresh: Path) -> None:
@@ -91,4 +99,4 @@ def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
     marks = ", ".join("?" * len(_TABLES))
     count = f"SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ({marks})"  # noqa: S608 -- marks only
     if connection.execute(count, _TABLES).fetchone()[0] != len(_TABLES):
-        raise StoreDamaged(f"the store `{path}` is damaged: tables are missing", hint="bring it back from a backup")
+        raise StoreDamaged(f"the store `{path}` is damaged: tables are missing", hint=way_back(str(path)))

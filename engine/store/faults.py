@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.errors import StoreConflict, StoreDamaged, StoreError, StoreUnavailable
-
-_BACKUP = "bring the store back from a backup; it was left as it is"
+from engine.store.backups import way_back
 
 _MEDIUM: dict[int, tuple[str, str | None]] = {
     sqlite3.SQLITE_FULL: ("the disk is full", "free some space and try again"),
@@ -40,14 +39,14 @@ def translated(error: sqlite3.Error, name: str) -> StoreError:
     if code == sqlite3.SQLITE_CONSTRAINT and error.sqlite_errorcode in _TAKEN:
         return StoreConflict(f"another writer was first, nothing was written to `{name}`")
     if code == sqlite3.SQLITE_NOTADB:
-        return StoreDamaged(f"`{name}` is not a store", hint=_BACKUP)
+        return StoreDamaged(f"`{name}` is not a store", hint=way_back(name))
     if code == sqlite3.SQLITE_TOOBIG:
         return StoreError(f"a value is too large for the store `{name}`")
     if code == sqlite3.SQLITE_CONSTRAINT or isinstance(error, sqlite3.InterfaceError):
         return StoreError(f"a row does not fit the store `{name}`: {str(error).lower()}")
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
         return StoreUnavailable(f"the store `{name}` is closed")
-    return StoreDamaged(f"the store `{name}` is damaged: {str(error).lower()}", hint=_BACKUP)
+    return StoreDamaged(f"the store `{name}` is damaged: {str(error).lower()}", hint=way_back(name))
 
 
 @contextmanager

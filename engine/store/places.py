@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.errors import StoreDamaged, StoreError, StoreUnavailable
+from engine.store.backups import backups_of, way_back
 
 NETWORK_KINDS = frozenset(
     {
@@ -94,11 +95,11 @@ def exists(path: Path) -> bool:
         return False
     if not stat.S_ISREG(found.st_mode):
         what = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
-        raise StoreDamaged(f"`{path}` is {what}, not a store")
+        raise StoreDamaged(f"`{path}` is {what}, not a store", hint="name another file; this one was left as it is")
     if found.st_size == 0:
         raise StoreDamaged(
             f"`{path}` is empty, which a store never is",
-            hint="bring it back from a backup, or remove it and the files beside it to start with a new store",
+            hint=f"{way_back(str(path))}; or move it and the files beside it away to start with a new store",
         )
     return True
 
@@ -134,8 +135,14 @@ def _refuse_orphans(path: Path) -> None:
     if found is not None and found.st_size:
         raise StoreDamaged(
             f"`{path}` is gone, but `{log.name}` beside it holds its last changes",
-            hint="bring the store back from where it was moved, or move the log away to start with a new store",
+            hint=f"bring the store back from where it was moved, or a backup{_newest(path)}; to start with a new store, move"
+            " the log away",
         )
+
+
+def _newest(path: Path) -> str:
+    found = backups_of(path)
+    return f", the newest of which is `{found[0]}`" if found else ""
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from engine.errors import StoreDamaged, StoreUnavailable
 from engine.store import removing, statements
+from engine.store.backups import way_back
 from engine.store.codec import (
     Record,
     attempt_row,
@@ -178,7 +179,7 @@ class StoredRows(ABC):
         except (OverflowError, RecursionError, TypeError, ValueError) as error:
             raise StoreDamaged(
                 f"the store `{self._name}` is damaged: a row cannot be read",
-                hint="bring the store back from a backup; it was left as it is",
+                hint=way_back(self._name),
             ) from error
 
 

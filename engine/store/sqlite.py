@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import datetime
@@ -12,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import StoreConflict, StoreError, StoreUnavailable
-from engine.identity import boot_id
 from engine.store import ddl, places, removing, statements
 from engine.store.codec import Record
-from engine.store.connections import FileReaders, Readers, SharedReader, connect_writer
+from engine.store.connections import FileReaders, Readers, SharedReader, boot_clock, connect_writer
 from engine.store.creation import create_schema, create_store, stored_version
 from engine.store.faults import is_io_error, translated, translating
 from engine.store.locks import FileLock
@@ -155,8 +153,7 @@ class SqliteStore(StoredRows):
                 self._lock.close()
 
     def _lease_clock(self) -> tuple[str, int]:
-        """The time since this boot, which runs alike for all processes and which nobody sets."""
-        return boot_id(), time.monotonic_ns() // 1000
+        return boot_clock()
 
     def _write(self, batches: Sequence[RunBatch], writes: Sequence[Write]) -> None:
         with self._mutex:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import StoreDamaged, StoreError, StoreUnavailable
-from engine.store import ddl, places
+from engine.errors import StoreDamaged
+from engine.store import ddl
+from engine.store.backups import backup_path, way_back
 from engine.store.connections import connect_writer
+from engine.store.copying import back_up
 from engine.store.faults import translating
 
 if TYPE_CHECKING:
@@ -34,9 +36,9 @@ def upgrade_store(path: Path, *, version: int, now: datetime, further: Sequence[
         StoreError: a backup of this instant exists already.
         StoreDamaged: the store is not what its version says.
     """
-    backup = places.beside(path, f".backup-{version:04}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
+    backup = backup_path(path, version=version, now=now)
     with translating(str(path)):
-        _back_up(path, backup)
+        back_up(path, backup, holds_lock=True)
         _migrate(path, (VERSIONS, *further))
     return backup
 
@@ -50,26 +52,6 @@ def migration_config(versions: Sequence[Path]) -> Config:
     config.set_main_option("version_locations", os.pathsep.join(_literal(folder) for folder in versions))
     config.set_main_option("path_separator", "os")
     return config
-
-
-def _back_up(path: Path, backup: Path) -> None:
-    """Copy a consistent state, log included; the copy has its name only when it is whole and on the disk."""
-    if backup.exists():
-        raise StoreError(f"the backup `{backup}` exists already", hint="move it away and try again")
-    partial = places.beside(backup, ".partial")
-    try:
-        partial.unlink(missing_ok=True)
-        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        source, target = connect_writer(path), connect_writer(partial)
-        try:
-            source.backup(target)
-        finally:
-            target.close()
-            source.close()
-        partial.rename(backup)
-        places.sync_folder(backup.parent)
-    except OSError as error:
-        raise StoreUnavailable(f"cannot write the backup `{backup}`: {(error.strerror or '').lower()}") from error
 
 
 def _migrate(path: Path, versions: Sequence[Path]) -> None:
@@ -94,7 +76,9 @@ def _migrate(path: Path, versions: Sequence[Path]) -> None:
     except DBAPIError as error:
         raise (error.orig if isinstance(error.orig, sqlite3.Error) else error) from error
     except CommandError as error:
-        raise StoreDamaged(f"the store `{path}` cannot be upgraded: {str(error).lower()}") from error
+        raise StoreDamaged(
+            f"the store `{path}` cannot be upgraded: {str(error).lower()}", hint=way_back(str(path))
+        ) from error
     finally:
         engine.dispose()
         connection.close()
