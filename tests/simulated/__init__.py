@@ -1,0 +1,1 @@
+"""The real loop, store and admission in a world where everything goes wrong that can, by a seed."""
