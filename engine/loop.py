@@ -168,6 +168,11 @@ class Engine:
         self._asked.append((run_id, command))
         self._parts.waiter.wake()
 
+    @property
+    def is_pressed(self) -> bool:
+        """Whether somebody asks for an end by force and could not be answered yet."""
+        return any(command.force for _, command in list(self._asked))
+
     def look(self) -> None:
         """There may be a message in the inbox; safe from any thread."""
         self._rung = True

@@ -31,9 +31,11 @@ class Outages:
         patience: timedelta,
         random: Random,
         tell: Callable[[str], None],
+        is_hopeless: Callable[[], bool],
         elapsed: Callable[[], float] = monotonic,
     ) -> None:
-        """`tell` is given a line at the beginning and at the end of each outage; `elapsed` are seconds that only grow."""
+        """`tell` is given a line at the beginning and at the end of each outage; once `is_hopeless`, nobody waits any more;
+        `elapsed` are seconds that only grow."""
         self._waiter = waiter
         self._patience = patience
         self._random = random
@@ -42,12 +44,7 @@ class Outages:
         self._began: float | None = None
         self._pause_s = _FIRST_PAUSE_S
         self._kept: list[Report] = []
-        self._is_hopeless = False
-
-    def give_up(self) -> None:
-        """Wait no longer, in this outage or a later one; safe in a signal handler."""
-        self._is_hopeless = True
-        self._waiter.wake()
+        self._is_hopeless = is_hopeless
 
     def pause(self, error: StoreUnavailable) -> None:
         """Wait before the next try. Raises `error` where there is to be none: it does not pass, or has lasted too long."""
@@ -59,7 +56,7 @@ class Outages:
             self._began = now
             self._tell(f"{error}; waiting for it")
         left_s = self._began + self._patience.total_seconds() - now
-        if left_s <= 0 or self._is_hopeless:
+        if left_s <= 0 or self._is_hopeless():
             self._end()
             raise error
         self._gather(until=now + min(self._pause_s * (1 + self._random()) / 2, left_s))
@@ -72,7 +69,7 @@ class Outages:
             self._end()
 
     def _gather(self, *, until: float) -> None:
-        while (left_s := until - self._elapsed()) > 0 and not self._is_hopeless:
+        while (left_s := until - self._elapsed()) > 0 and not self._is_hopeless():
             self._kept += self._waiter.wait(left_s)
 
     def _end(self) -> None:

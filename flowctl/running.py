@@ -112,7 +112,8 @@ def run_in_foreground(
     """
     telling = _Telling(view, on_event)
     telling.knows(submission.plan)
-    with workspace.engine(store, [telling], takes_over=True) as (engine, reactor), _catching_signals() as caught:
+    going = workspace.engine(store, [telling], takes_over=True, tell=telling.say)
+    with going as (engine, reactor), _catching_signals() as caught:
         run_id = engine.submit(submission)
         caught.cancel_by(lambda command: engine.cancel(run_id, command))
         telling.cancel_by(lambda: engine.cancel(run_id, Cancel(by="flowctl", note="nobody can be told of it any more")))
@@ -144,7 +145,8 @@ def resume_in_foreground(
     """Take over the runs that nobody drives, or the one with the id `only`, and drive them to their end. `on_resumed` is
     told of each that could be made again; the others have failed. Signals mean what they mean to a run, for all of them."""
     telling = _Telling(view, on_event)
-    with workspace.engine(store, [telling], takes_over=True) as (engine, reactor), _catching_signals() as caught:
+    going = workspace.engine(store, [telling], takes_over=True, tell=telling.say)
+    with going as (engine, reactor), _catching_signals() as caught:
         taken = engine.take_over(only)
         ids = [run.id for run, _ in taken]
 
@@ -187,6 +189,10 @@ class _Telling:
         self._cancel = cancel
         if self.problem is not None:
             cancel()
+
+    def say(self, text: str) -> None:
+        """Let the user know of something besides the events."""
+        self.attempt(partial(self._view.say, text))
 
     def attempt(self, tell: Callable[[], None]) -> None:
         """Tell somebody something, unless that has failed before."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +34,10 @@ _SUFFIXES = (".yaml", ".yml")
 def warnings_of(checked: Checked) -> tuple[Diagnostic, ...]:
     """What was found in a flow that whoever runs it is told of."""
     return tuple(finding for finding in checked.diagnostics if finding.severity is Severity.WARNING)
+
+
+def _ignore(_text: str) -> None:
+    """Tell nobody."""
 
 
 class Workspace:
@@ -179,17 +183,24 @@ class Workspace:
 
     @contextmanager
     def engine(
-        self, store: Store, observers: Sequence[Observer] = (), *, takes_over: bool = False
+        self,
+        store: Store,
+        observers: Sequence[Observer] = (),
+        *,
+        takes_over: bool = False,
+        tell: Callable[[str], None] = _ignore,
     ) -> Iterator[tuple[Engine, SelectorReactor]]:
         """An engine on `store` with the local runner; with `takes_over` it looks by itself for runs that nobody drives, as
-        far as the settings let it. At the end, runs that have not ended are left to the next engine with what runs of them;
-        after an error, whatever still runs is killed."""
+        far as the settings let it. It waits for a store that is away, and `tell` is given a line about that. At the end,
+        runs that have not ended are left to the next engine with what runs of them; after an error, whatever still runs is
+        killed."""
         from engine.clock import SystemClock
         from engine.doorbell import Doorbell
         from engine.identity import own_identity
         from engine.ids import RandomIds
         from engine.launching import Surroundings
         from engine.loop import Engine, EngineParts, Keeping
+        from engine.outages import Outages
         from engine.ownership import Terms
         from engine.reactor import SelectorReactor
         from engine.runners.local import LocalRunner
@@ -222,10 +233,15 @@ class Workspace:
             ),
         )
         engine = Engine(parts, observers=observers)
-        bell = Doorbell(owner, reactor, engine.look)
+        bells = (Doorbell(owner, reactor, engine.look), store.wakeups(owner, reactor, engine.look))
+        patience = self.settings.db.patience
+        store.be_patient(
+            Outages(reactor, patience=patience, random=random.random, tell=tell, is_hopeless=lambda: engine.is_pressed)
+        )
         try:
             yield engine, reactor
         except BaseException as error:
+            store.be_patient(None)
             with suppress(StoreError):
                 if engine.leave() and isinstance(error, RunTakenAway):
                     runner.leave()
@@ -234,6 +250,9 @@ class Workspace:
             if engine.leave():
                 runner.leave()
         finally:
-            bell.close()
+            store.be_patient(None)
+            for bell in bells:
+                if bell is not None:
+                    bell.close()
             runner.close()
             reactor.close()

@@ -72,6 +72,10 @@ class LiveView:
         """Draw again: bars and times go on."""
         self._draw(at=now, now=True)
 
+    def say(self, text: str) -> None:
+        """Print the line above the drawing."""
+        self._console.print(visible(text), markup=False)
+
     def close(self) -> None:
         """Draw the last state and leave it standing."""
         if self._open:

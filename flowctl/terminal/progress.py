@@ -52,6 +52,9 @@ class RunView(Protocol):
     def on_tick(self, now: datetime) -> None:
         """Time has passed; called about once a second or more rarely."""
 
+    def say(self, text: str) -> None:
+        """Something that is no event: one line."""
+
     def close(self) -> None:
         """Leave the terminal as it should stay. Repeatable."""
 
@@ -63,6 +66,9 @@ class SilentView:
         """Nothing to do."""
 
     def on_tick(self, now: datetime) -> None:
+        """Nothing to do."""
+
+    def say(self, text: str) -> None:
         """Nothing to do."""
 
     def close(self) -> None:
@@ -106,6 +112,10 @@ class PlainView:
         counts = ", ".join(f"{number} {state.value}" for state, number in sorted(board.tally().items()))
         self._spoke_at = now
         self._write(f"{human_seconds(board.seconds(now)):>7}  still going: {counts or 'nothing started yet'}")
+
+    def say(self, text: str) -> None:
+        """Print the line."""
+        self._write(visible(text))
 
     def close(self) -> None:
         """Nothing is held."""
