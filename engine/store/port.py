@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +11,7 @@ from engine.store.rows import (
     Answer,
     AttemptRow,
     EventRow,
+    Flaw,
     Holding,
     Lease,
     Message,
@@ -121,6 +122,12 @@ class Store(Protocol):
 
         Raises `StoreConflict` if one of them is not there as it was read.
         """
+
+    def ids(self, *, after: str = "", limit: int) -> tuple[str, ...]:
+        """Ids of all runs in order, child runs among them, from the first above `after` on."""
+
+    def flaws(self) -> Iterator[Flaw]:
+        """What does not hold of the rows among themselves, at most 100 runs for each kind."""
 
     def unused_specs(self, before: datetime) -> tuple[str, ...]:
         """Digests of the files stored before then that no run was compiled from."""

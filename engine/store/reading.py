@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 from engine.errors import StoreDamaged, StoreUnavailable
-from engine.store import removing, statements
+from engine.store import checking, removing, statements
 from engine.store.backups import way_back
 from engine.store.codec import (
     Record,
@@ -27,6 +27,7 @@ from engine.store.port import Patience
 from engine.store.rows import (
     AttemptRow,
     EventRow,
+    Flaw,
     Holding,
     Message,
     Page,
@@ -147,6 +148,16 @@ class StoredRows(ABC):
     def asked(self, owner: str) -> tuple[Message, ...]:
         """Messages without an answer about runs that `owner` holds, in the order in which they were asked."""
         return self._read(Query(statements.SELECT_ASKED, (owner,)), message_row)
+
+    def ids(self, *, after: str = "", limit: int) -> tuple[str, ...]:
+        """Ids of all runs in order, child runs among them, from the first above `after` on."""
+        return self._read(checking.list_ids(after=after, limit=_page_size(limit)), _first_column)
+
+    def flaws(self) -> Iterator[Flaw]:
+        """What does not hold of the rows among themselves, at most 100 runs for each kind."""
+        for sql, text in checking.RULES:
+            for run_id in self._read(checking.rule_query(sql), _first_column):
+                yield Flaw(run_id, text)
 
     def unused_specs(self, before: datetime) -> tuple[str, ...]:
         """Digests of the files stored before then that no run was compiled from."""

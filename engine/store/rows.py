@@ -106,6 +106,13 @@ class EventRow(Struct, frozen=True):
     data: Mapping[str, Json]
 
 
+class Flaw(Struct, frozen=True):
+    """Something that does not hold of a run as it is stored."""
+
+    run_id: str
+    text: str
+
+
 class Snapshot(Struct, frozen=True):
     """A run and its tasks, items and attempts, all of one instant, in the order in which a store returns them."""
 

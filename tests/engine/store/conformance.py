@@ -561,6 +561,38 @@ class StoreConformance:
         store.remove([])
         store.remove_unused_specs(NOW)
 
+    # --- what must hold ---------------------------------------------------------------------------------------------
+
+    def test_ids_come_in_order_page_by_page(self, store: Store) -> None:
+        store.commit([inserting(run(name, parent_run="b" if name == "c" else None)) for name in ("c", "a", "b", "B")])
+        assert store.ids(limit=9) == ("B", "a", "b", "c")
+        assert store.ids(limit=2) == ("B", "a")
+        assert store.ids(after="a", limit=2) == ("b", "c")
+        assert store.ids(after="c", limit=2) == ()
+
+    def test_a_store_as_engines_leave_it_has_no_flaws(self, store: Store) -> None:
+        spec = SpecRow("d1", "etl", {}, NOW)
+        store.commit([inserting(run("a", token=1), tasks=(task("a", "t"),), attempts=(attempt("a", "t"),), spec=spec)])
+        store.commit([inserting(run("b", parent_run="a", state="failed"))])
+        assert list(store.flaws()) == []
+
+    def test_flaws_name_the_runs(self, store: Store) -> None:
+        spec = SpecRow("d1", "etl", {}, NOW)
+        orphaned = inserting(run("a"), tasks=(task("x", "t"),), attempts=(attempt("y", "t"),), spec=spec)
+        store.commit([replace(orphaned, events=(event("z", 1),))])
+        store.commit([inserting(run("b", digest="d2")), inserting(run("c", parent_run="nobody"))])
+        store.commit([inserting(run("d", state="failed", owner="me")), inserting(run("e", token=-1))])
+        assert [(flaw.run_id, flaw.text.split()[-1]) for flaw in store.flaws()] == [
+            ("z", "run"),
+            ("x", "run"),
+            ("y", "run"),
+            ("b", "missing"),
+            ("c", "missing"),
+            ("a", "says"),
+            ("e", "none"),
+            ("d", "engine"),
+        ]
+
     # --- a run of one instant ---------------------------------------------------------------------------------------
 
     def test_a_snapshot_is_a_run_with_its_tasks_and_attempts(self, store: Store) -> None:
