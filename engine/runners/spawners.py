@@ -208,15 +208,20 @@ class Link:
         self.close(keep=True)
         self.is_gone(at_once=True)
         journal = read_journal(self.journal)
-        attempts, self._attempts = list(self._attempts.values()), {}
-        for attempt in attempts:
-            attempt.orphaned(journal, is_ours=self.pid > 0)
+        attempts, self._attempts = self._attempts, {}
+        for marker, attempt in attempts.items():
+            unknown = self._claimed.pop(marker, None)
+            if unknown is not None:
+                unknown(marker)
+            else:
+                attempt.orphaned(journal, is_ours=self.pid > 0)
 
     def _bid_farewell(self) -> None:
         until = time.monotonic() + _CLOSE_S
         with contextlib.suppress(OSError):
             self._socket.settimeout(_CLOSE_S)
-            self._socket.sendall(self._outgoing + pack(b"close"))
+            settled = pack("\0".join(["settled", *self._settling, *self._reported]).encode())
+            self._socket.sendall(self._outgoing + settled + pack(b"close"))
             while time.monotonic() < until and self._socket.recv(_CHUNK):
                 pass
 

@@ -142,12 +142,12 @@ class Family:
 
     def left_of(self, tree: Tree) -> list[Process]:
         """What an ended tree left running. Cheap when that is nothing; dead orphans are reaped on the way."""
-        if tree.is_foreign:
-            return self.members(tree)
-        left = []
+        left = self.members(tree) if tree.is_foreign else []
         for process in self._orphans():
             if not process.is_alive:
                 self._bury(process, tree)
+            elif tree.is_foreign:
+                continue
             elif process.session == tree.leader or self._marker(process) in tree.markers:
                 left.append(process)
         for pid in tree.spare:
@@ -182,6 +182,9 @@ class Family:
             cancel()
             self._reap_suspect(process)
         if self._children >= 0:
+            for process in self._orphans():
+                if not process.is_alive:
+                    self._reap(process)
             os.close(self._children)
             self._children = -1
 

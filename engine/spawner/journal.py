@@ -19,7 +19,7 @@ _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456
 
 
 class Journal:
-    """The journal of one spawner. Nothing is on the disk before something was started."""
+    """The journal of one spawner."""
 
     def __init__(self, path: bytes, head: bytes) -> None:
         self._path = path
@@ -30,6 +30,12 @@ class Journal:
         self._running: dict[bytes, bytes] = {}
         self._unsettled: dict[bytes, bytes] = {}
         self.problem = ""
+
+    def begin(self) -> None:
+        """Be on the disk before anything is started, so that whoever looks for us finds us."""
+        if self._descriptor < 0:
+            self._pending = self._pending or b"\n"
+            self.flush()
 
     def started(self, marker: bytes, pid: int, at: int) -> None:
         """An attempt has a process."""

@@ -85,6 +85,7 @@ class Spawner:
                     self._see_out(guest)
             if not self._tasks:
                 os.chdir("/")
+        self._reap_orphans()
         self._journal.compact()
 
     def note_crash(self, error: BaseException) -> None:
@@ -130,6 +131,7 @@ class Spawner:
         self._journal.compact()
 
     def _see_out(self, guest: Guest) -> None:
+        self._reap_orphans()
         for marker in guest.reported:
             self._journal.settled(marker)
         self._guests.remove(guest)
@@ -151,6 +153,7 @@ class Spawner:
     # --- beginnings -------------------------------------------------------------------------------------------------
 
     def _start(self, guest: Guest, fields: list[bytes], script: bytes) -> None:
+        self._journal.begin()
         task = Task(guest, fields)
         workdir, log, fallback, script_path, argc = fields[3], fields[4], fields[8], fields[9], int(fields[15])
         argv = fields[16 : 16 + argc]
@@ -200,6 +203,11 @@ class Spawner:
         return task.streams.stdout, task.streams.stderr
 
     # --- ends -------------------------------------------------------------------------------------------------------
+
+    def _reap_orphans(self) -> None:
+        """Those of them that have ended; with no task left, nobody else can have."""
+        while not self._tasks and (pid := _ended(os.P_ALL, 0)):
+            os.waitpid(pid, os.WNOHANG)
 
     def _see_ends(self) -> None:
         try:

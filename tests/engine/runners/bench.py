@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -34,8 +35,8 @@ class Bench:
         self.folder = folder
         self.reactor = SelectorReactor()
         self.journals = folder / "journals"
-        options.setdefault("owner", own_identity())
-        self.runner = LocalRunner(self.reactor, journals=str(self.journals), **options)
+        self.owner = options.pop("owner", own_identity())
+        self.runner = LocalRunner(self.reactor, journals=str(self.journals), owner=self.owner, **options)
         self.outcomes: dict[AttemptKey, Outcome] = {}
         self._count = 0
         self.run_dir = folder / "work"
@@ -116,9 +117,13 @@ def declared(**outputs: Mapping[str, Any] | str) -> dict[str, Output]:
 
 
 def journal_lines(folder: Path) -> list[dict[str, Any]]:
-    """All lines of all journals in a folder, that are whole."""
-    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_bytes().split(b"\n")[:-1]]
-    return [json.loads(line) for line in lines if line]
+    """All lines of all journals in a folder, as far as they make sense."""
+    found = []
+    for path in sorted(folder.glob("*.jsonl")):
+        for line in path.read_bytes().split(b"\n"):
+            with contextlib.suppress(ValueError, RecursionError):
+                found.append(json.loads(line))
+    return [line for line in found if isinstance(line, dict)]
 
 
 def is_alive(pid: int) -> bool:
