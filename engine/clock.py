@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -14,8 +15,23 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The system's own clock."""
+    """The system's own clock, which may be set at any time."""
 
     def now(self) -> datetime:
         """The instant, aware and in UTC."""
         return datetime.now(UTC)
+
+
+class SteadyClock:
+    """The system's time when this clock was made, and what has passed since, sleep of the machine included.
+
+    Runs are timed by it: setting the system's clock ends no attempt early, holds up no retry and makes no duration negative.
+    """
+
+    def __init__(self) -> None:
+        self._since = time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._at = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        """The instant, aware and in UTC."""
+        return self._at + timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME) - self._since)

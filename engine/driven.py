@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
@@ -30,6 +30,7 @@ class Driven(Struct, eq=False):
     Attributes:
         token: what a commit must find in the store; whoever takes the run over writes another.
         alarm: the earliest of its timers that the engine has noted.
+        ahead: how far the engine before was ahead of this one's clock: time does not go back in a log.
         has_folder: the run's directory exists.
         launcher: made for the first attempt.
         lost_to: the engine that has taken the run over, `""` when nobody holds it any more; `None` while it is in hand.
@@ -41,6 +42,7 @@ class Driven(Struct, eq=False):
     spec: SpecRow | None = None
     events: list[Event] = field(default_factory=list)
     alarm: datetime | None = None
+    ahead: timedelta = timedelta(0)
     has_folder: bool = False
     launcher: Launcher | None = None
     lost_to: str | None = None

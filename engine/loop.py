@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, Protocol
 
@@ -54,6 +54,7 @@ from engine.store.port import Store
 from engine.store.rows import Answer, RunBatch, RunRow, SpecRow
 from engine.submission import Submission, submitted
 
+NO_TIME = timedelta(0)
 _MOST_STALE = 64
 """Alarms of runs that have ended, kept beside as many as there are runs, before they are thrown away."""
 
@@ -320,6 +321,7 @@ class Engine:
             if isinstance(found, Unreadable):
                 self._give_up(found)
             else:
+                found.driven.ahead = max(NO_TIME, found.taken.at - self._parts.clock.now())
                 self._driven[row.id] = found.driven
                 restored.append(found)
         for each in restored:
@@ -330,17 +332,17 @@ class Engine:
 
     def _claim(self, families: list[Family]) -> list[RunRow]:
         """The rows of all runs that could be claimed, as they are stored then. Who else was first keeps its families."""
-        owner, now = self._parts.owner, self._parts.clock.now()
+        store, owner, now = self._parts.store, self._parts.owner, self._parts.clock.now()
         while families:
             claims = [
-                recovery.claim(row, owner=owner, reason=family.reason, now=now)
+                recovery.claim(row, owner=owner, reason=family.reason, now=recovery.not_before(store, row, now))
                 for family in families
                 for row in family.rows
             ]
             gone = {row.owner for family in families for row in family.rows if row.owner is not None}
             at_s, lease = self._lease.elapsed(), self._lease.next(holds=True, now=now)
             try:
-                self._parts.store.commit(claims, lease=lease, retired=sorted(gone))
+                store.commit(claims, lease=lease, retired=sorted(gone))
             except StoreConflict as conflict:
                 lost = set(conflict.run_ids)
                 left = [family for family in families if lost.isdisjoint(row.id for row in family.rows)]
@@ -354,7 +356,8 @@ class Engine:
 
     def _give_up(self, unreadable: Unreadable) -> None:
         """End a run that cannot be driven any more, and what may be left of its attempts. The others go on."""
-        batch = recovery.give_up(unreadable.row, unreadable.problem, now=self._parts.clock.now())
+        now = recovery.not_before(self._parts.store, unreadable.row, self._parts.clock.now())
+        batch = recovery.give_up(unreadable.row, unreadable.problem, now=now)
         self._parts.store.commit([batch])
         self._effects.end_leftovers(unreadable.leftovers, token=unreadable.row.token)
 
@@ -362,7 +365,7 @@ class Engine:
         """Go on where the log of a run ends: what was queued asks again, what runs holds its slots, called runs are found."""
         run = driven.run
         self._note_alarm(driven)
-        now = self._parts.clock.now()
+        now = self._now(driven)
         for name, item, unit in driven.units():
             action = driven.plan.tasks[name].action
             if unit.state is TaskState.QUEUED:
@@ -399,9 +402,13 @@ class Engine:
 
     # --- deciding -------------------------------------------------------------------------------------------------------
 
-    def _begin(self, plan: Plan, run_id: str, event: RunSubmitted) -> None:
+    def _now(self, driven: Driven) -> datetime:
+        """The time as a run has it."""
+        return self._parts.clock.now() + driven.ahead
+
+    def _begin(self, plan: Plan, run_id: str, event: RunSubmitted, *, ahead: timedelta = NO_TIME) -> None:
         spec = SpecRow(plan.digest, plan.name, plan.files, event.at)
-        driven = Driven(plan, new_run(plan, run_id), spec=spec)
+        driven = Driven(plan, new_run(plan, run_id), spec=spec, ahead=ahead)
         self._driven[run_id] = driven
         evolve(plan, driven.run, event)
         driven.events.append(event)
@@ -422,8 +429,8 @@ class Engine:
     def _note_alarm(self, driven: Driven) -> None:
         """Keep the earliest timer of a run among the alarms; thus no turn has to look at every run in hand."""
         timers = driven.run.timers
-        if timers and (driven.alarm is None or timers[0].at < driven.alarm):
-            driven.alarm = timers[0].at
+        if timers and (driven.alarm is None or timers[0].at - driven.ahead < driven.alarm):
+            driven.alarm = timers[0].at - driven.ahead
             heapq.heappush(self._alarms, (driven.alarm, driven.run.id))
 
     def _decide_all(self) -> None:
@@ -440,7 +447,7 @@ class Engine:
         driven = self._driven.get(run_id)
         if driven is None:
             return
-        events = decide(driven.plan, driven.run, command, now=self._parts.clock.now(), random=self._parts.random)
+        events = decide(driven.plan, driven.run, command, now=self._now(driven), random=self._parts.random)
         first = driven.run.seq - len(events) + 1
         self._note_alarm(driven)
         if not events:
@@ -487,7 +494,7 @@ class Engine:
                 self._offer(driven, name, item)
 
     def _offer(self, driven: Driven, name: str, item: int) -> None:
-        self._admission.offer(driven.candidate(name, item, now=self._parts.clock.now()))
+        self._admission.offer(driven.candidate(name, item, now=self._now(driven)))
 
     def _admit(self, candidate: Candidate) -> None:
         driven = self._driven.get(candidate.run_id)
@@ -506,13 +513,13 @@ class Engine:
 
     def _begin_child(self, parent: Driven, name: str, item: int | None, child: str) -> None:
         plan = called_plan(parent, name)
-        begun = call(parent, name, item, run_id=child, around=self._parts.around, now=self._parts.clock.now())
+        begun = call(parent, name, item, run_id=child, around=self._parts.around, now=self._now(parent))
         if isinstance(begun, Failure) or plan is None:
             failure = begun if isinstance(begun, Failure) else None
             ended = AttemptEnded(parent.key(name, item), Outcome(Ending.FAILED, failure))
             self._commands.append((parent.run.id, ended))
         else:
-            self._begin(plan, child, begun)
+            self._begin(plan, child, begun, ahead=parent.ahead)
 
     def _tell_parent(self, run: Run) -> None:
         parent = self._driven.get(run.parent_run or "")

@@ -119,6 +119,11 @@ def family_of(store: Store, row: RunRow, reason: str) -> Family:
 # --- claiming -----------------------------------------------------------------------------------------------------------
 
 
+def not_before(store: Store, row: RunRow, now: datetime) -> datetime:
+    """`now`, or when the last event of a run was if that is later: its engine's clock was ahead of ours."""
+    return max([now, *(event.at for event in store.events(row.id, after=row.seq - 1, limit=1))])
+
+
 def claim(row: RunRow, *, owner: str, reason: str, now: datetime) -> RunBatch:
     """What takes a run over, if it is still as it was read."""
     event = RunTakenOver(now, row.owner, owner, reason)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from engine.clock import SystemClock
+from engine.clock import SteadyClock
 from engine.commands import Cancel
 from engine.events import RunFinished, RunSubmitted
 from engine.outcomes import Json
@@ -228,7 +228,7 @@ class _Telling:
 @contextmanager
 def _ticking(reactor: SelectorReactor, view: RunView, telling: _Telling) -> Iterator[None]:
     """Let the view know that time passes."""
-    clock = SystemClock()
+    clock = SteadyClock()
     stop: list[Callable[[], None]] = []
 
     def tick() -> None:

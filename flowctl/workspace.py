@@ -194,7 +194,7 @@ class Workspace:
         far as the settings let it. It waits for a store that is away, and `tell` is given a line about that. At the end,
         runs that have not ended are left to the next engine with what runs of them; after an error, whatever still runs is
         killed."""
-        from engine.clock import SystemClock
+        from engine.clock import SteadyClock
         from engine.doorbell import Doorbell
         from engine.identity import own_identity
         from engine.ids import RandomIds
@@ -220,7 +220,7 @@ class Workspace:
             store=store,
             waiter=reactor,
             runner=runner,
-            clock=SystemClock(),
+            clock=SteadyClock(),
             ids=RandomIds(),
             random=random.random,
             around=Surroundings(self.environ, files, Secrets(self.environ)),
