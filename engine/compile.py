@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -31,13 +32,13 @@ from engine.compiling.policies import (
     timing,
 )
 from engine.errors import InvalidFlow
-from engine.plan import Edge, EdgeKind, FanOut, Plan, PlanTask, Probe, Repeat, RetryUpstream
+from engine.plan import NOTHING, Edge, EdgeKind, FanOut, Plan, PlanTask, Probe, Repeat, RetryUpstream
 from specs.check import Checked, flow_name
 from specs.collection import without_collection
 from specs.expressions import compile_value
 from specs.graph import FlowGraph, reset_members
 from specs.model import FlowSpec, TaskSpec
-from specs.model.parts import EdgeSpec, ProbeSpec
+from specs.model.parts import EdgeSpec, ProbeSpec, RepeatSpec, RetryUpstreamSpec
 from specs.model.task import UndoSpec
 
 LANGUAGE_VERSION = 1
@@ -49,6 +50,9 @@ _EDGE_KINDS = {
     "after_end": EdgeKind.AFTER_END,
     "after_failure": EdgeKind.AFTER_FAILURE,
 }
+_NONE: Mapping[str, Any] = {}
+"""Shared by all tasks that have none of something."""
+
 _ONE_BY_ONE = FanOut(None, (), (), (), (), None, None, 1, 100_000, 1, 0, None, False, "succeed")
 """How the undo of a fan-out goes through the items that succeeded."""
 
@@ -188,21 +192,21 @@ def _task(
         position=position,
         action=compile_action(spec, flow),
         edges=_edges(group, spec) + arms,
-        before_complete=tuple(dict.fromkeys(group.prefix + edge.task for edge in spec.before_complete)),
+        before_complete=_held(group, spec) if spec.before_complete else (),
         join=spec.join,
         condition=None if spec.condition is None else bare(spec.condition),
         fan_out=None if spec.fan_out is None else compile_fan_out(spec.fan_out),
-        env=compile_map(spec.env),
+        env=compile_map(spec.env) if spec.env else NOTHING,
         workdir=None if spec.workdir is None else compile_value(spec.workdir),
-        outputs=outputs(spec.outputs),
-        artifacts={key: compile_value(value) for key, value in spec.artifacts.items()},
+        outputs=outputs(spec.outputs) if spec.outputs else _NONE,
+        artifacts={key: compile_value(value) for key, value in spec.artifacts.items()} if spec.artifacts else _NONE,
         timeout=times.timeout,
         deadline=spec.deadline,
         queue_timeout=spec.queue_timeout,
         grace=times.grace,
         retry=retry_policy(spec.retry, action=action),
-        retry_upstream=_retry_upstream(group, name, spec),
-        repeat=_repeat(spec),
+        retry_upstream=None if spec.retry_upstream is None else _retry_upstream(group, name, spec.retry_upstream),
+        repeat=None if spec.repeat is None else _repeat(spec.repeat),
         allow_failure=spec.allow_failure,
         recovers=spec.recovers,
         undo=f"undo.{name}" if spec.undo is not None and not group.prefix else None,
@@ -222,10 +226,11 @@ def _edges(group: _Group, spec: TaskSpec) -> tuple[Edge, ...]:
     return tuple(found.values())
 
 
-def _retry_upstream(group: _Group, name: str, spec: TaskSpec) -> RetryUpstream | None:
-    asked = spec.retry_upstream
-    if asked is None:
-        return None
+def _held(group: _Group, spec: TaskSpec) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(group.prefix + edge.task for edge in spec.before_complete))
+
+
+def _retry_upstream(group: _Group, name: str, asked: RetryUpstreamSpec) -> RetryUpstream:
     members = reset_members(group.graph, asked.tasks, name, asked.scope)
     return RetryUpstream(
         tasks=tuple(asked.tasks),
@@ -236,11 +241,9 @@ def _retry_upstream(group: _Group, name: str, spec: TaskSpec) -> RetryUpstream |
     )
 
 
-def _repeat(spec: TaskSpec) -> Repeat | None:
-    if spec.repeat is None:
-        return None
-    every = spec.repeat.every if spec.repeat.every is not None else DEFAULT_EVERY
-    return Repeat(bare(spec.repeat.until), every, spec.repeat.max)
+def _repeat(spec: RepeatSpec) -> Repeat:
+    every = spec.every if spec.every is not None else DEFAULT_EVERY
+    return Repeat(bare(spec.until), every, spec.max)
 
 
 def _probe(spec: ProbeSpec) -> Probe:

@@ -96,6 +96,7 @@ class Builder:
         self.documents = 0
         self._node_limit, self._depth_limit = nodes, depth
         self._nodes = 0
+        self._texts: dict[str, str] = {}  # an id is written where it is defined and wherever it is named
         self._anchors: dict[str, Anchor] = {}
         self._all_anchors: list[Anchor] = []
         self._top = _Frame([], 0, None, 0)
@@ -126,6 +127,7 @@ class Builder:
             if kind is StreamEndEvent:
                 break
             handlers[kind](event)
+        self._texts.clear()
         if self._top.value:
             self.root, self.root_span = self._top.value[0], self._top.slots[0]
         if not self.diagnostics:  # an alias that was refused may have been meant for one of them
@@ -158,13 +160,13 @@ class Builder:
 
     def _scalar(self, event: Any) -> None:
         start, end = event.start_mark.index, event.end_mark.index
-        self._nodes += 1
-        if self._nodes > self._node_limit:
+        self._nodes = nodes = self._nodes + 1
+        if nodes > self._node_limit:
             self._refuse_size(start)
         anchor = None
-        if event.anchor is not None or event.tag is not None:
+        if event.anchor is not None or event.ctag is not None:
             anchor, start = self._properties(event, start, end)
-        value = event.value
+        value = self._texts.setdefault(event.value, event.value)
         if not event.style:
             if value[:1] in MAY_BE_SPECIAL:
                 value = self._resolved(value, start, end)
@@ -216,7 +218,7 @@ class Builder:
         if self._nodes > self._node_limit:
             self._refuse_size(start)
         anchor = None
-        if event.anchor is not None or event.tag is not None:
+        if event.anchor is not None or event.ctag is not None:
             anchor, start = self._properties(event, start, event.end_mark.index)
         self._stack.append(self._frame)
         if len(self._stack) > self._depth_limit:

@@ -51,7 +51,7 @@ def service_users_of(
     found: dict[str, dict[str, None]] = {
         task.id: dict.fromkeys(holders.get(task.id, ())) for task in tasks.values() if task.service
     }
-    for task in tasks.values():
+    for task in tasks.values() if found else ():
         for edge in task.edges:
             if edge.kind is EdgeKind.AFTER_START and edge.upstream in found:
                 found[edge.upstream][task.id] = None
@@ -61,19 +61,18 @@ def service_users_of(
 def waves_of(tasks: Mapping[str, PlanTask], names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
     """The tasks by the earliest wave they can start in: one later than the latest of those their edges name."""
     wanted = list(names)
-    depth: dict[str, int] = {}
     left = {name: len(tasks[name].edges) for name in wanted}
     followers: dict[str, list[str]] = {name: [] for name in wanted}
     for name in wanted:
         for edge in tasks[name].edges:
             followers[edge.upstream].append(name)
     ready = [name for name in wanted if not left[name]]
-    for name in ready:
-        depth.setdefault(name, 0)
+    depth = dict.fromkeys(ready, 0)
+    for name in ready:  # goes wave by wave, so that the last upstream task to be met is in the latest wave
         for follower in followers[name]:
-            depth[follower] = max(depth.get(follower, 0), depth[name] + 1)
             left[follower] -= 1
             if not left[follower]:
+                depth[follower] = depth[name] + 1
                 ready.append(follower)
     waves: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
     for name in wanted:
