@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import metadata
 from types import MappingProxyType
 
 from engine.connectors.signatures import BUILT_IN
@@ -53,6 +52,8 @@ class InstalledCatalogue:
 
 def installed_plugins() -> tuple[str, ...]:
     """Names of the connector types that installed packages offer."""
+    from importlib import metadata  # with `email` and `zipfile` behind it
+
     return tuple(sorted({point.name for point in metadata.entry_points(group=ENTRY_POINTS)}))
 
 

@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from flowctl.version import VERSION
 
@@ -45,6 +46,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     _collect_seldom()
+    _look_for_no_plugins()
     from flowctl.settings import environment
 
     completing = COMPLETE_VARIABLE in environment()
@@ -68,6 +70,14 @@ def _collect_seldom() -> None:
     gc.set_threshold(COLLECT_AFTER, 20, 20)
     # Python's last look, after everything is done, would go through all that was ever imported
     atexit.register(gc.freeze)
+
+
+def _look_for_no_plugins() -> None:
+    """Spare pydantic the search for plugins, of which this program uses none: it reads the metadata of every installed
+    package, for as long as a small check takes. Only here: who imports `flowctl` as a library may have some."""
+    loader = ModuleType("pydantic.plugin._loader")
+    vars(loader)["get_plugins"] = tuple
+    sys.modules.setdefault(loader.__name__, loader)
 
 
 def _help() -> str:

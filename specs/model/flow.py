@@ -1,7 +1,6 @@
 """A flow: the top level of a file (`LANGUAGE.md` 2), and the library files it may include."""
 
-from __future__ import annotations
-
+# Annotations stay what they are: as texts, pydantic would evaluate each of them anew at every start.
 from typing import Annotated, Literal
 
 from pydantic import Field

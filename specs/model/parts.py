@@ -1,7 +1,6 @@
 """Shared pieces of the model: the base class and the small maps that several keys use."""
 
-from __future__ import annotations
-
+# Annotations stay what they are: as texts, pydantic would evaluate each of them anew at every start.
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator

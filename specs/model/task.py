@@ -1,7 +1,6 @@
 """A task: one action, its edges and everything that surrounds an attempt (`LANGUAGE.md` 4)."""
 
-from __future__ import annotations
-
+# Annotations stay what they are: as texts, pydantic would evaluate each of them anew at every start.
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -119,7 +118,7 @@ class TaskSpec(Part):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _as_written(cls, value: object, validate: ModelWrapValidatorHandler[TaskSpec]) -> TaskSpec:
+    def _as_written(cls, value: object, validate: ModelWrapValidatorHandler["TaskSpec"]) -> "TaskSpec":
         """A task holds what is written and no more: most have three keys of fifty, and a flow may have 100,000 tasks."""
         task = validate(value)
         filled = task.__dict__

@@ -1,7 +1,6 @@
 """What starts runs (`LANGUAGE.md` 12)."""
 
-from __future__ import annotations
-
+# Annotations stay what they are: as texts, pydantic would evaluate each of them anew at every start.
 from typing import Annotated, Literal
 
 from pydantic import Field
