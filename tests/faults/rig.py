@@ -13,10 +13,15 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from flowctl.history import StoredPlans
+from flowctl.settings import load_settings
+from flowctl.workspace import Workspace
+from tests.checker import Noted, check_all, check_no_process, every_run
 
 FLOWCTL = str(Path(sys.executable).with_name("flowctl"))
 PATIENCE_S = 60.0
@@ -36,24 +41,10 @@ tasks:
 outputs: {last: "${{ tasks.f.output.who }}"}
 """
 
-NEEDS = {"a": (), "b": ("a",), "c": ("a",), "d": ("b",), "e": ("c",), "f": ("d", "e")}
-
 STEP = (
     "note() { printf '%s %s %s %s %s %s\\n' $FLOW_RUN_ID $FLOW_TASK ${FLOW_ITEM_INDEX:--} $FLOW_ROUND $FLOW_ATTEMPT"
     ' "$1 $$" >> "$LEDGER"; }; note start; echo "who=$FLOW_TASK" >> "$FLOW_OUTPUT"; sleep 0.05; note end'
 )
-
-
-class Noted(NamedTuple):
-    """A line of the ledger."""
-
-    run: str
-    task: str
-    item: str
-    round: int
-    attempt: int
-    what: str
-    pid: int
 
 
 class Rig:
@@ -62,6 +53,7 @@ class Rig:
     def __init__(self, folder: Path, *, environ: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.home = folder / "home"
+        self.store = self.home / "data" / "flowctl.db"
         self.ledger = folder / "ledger"
         self.ledger.touch()
         self._said = folder / "said"
@@ -137,98 +129,34 @@ class Rig:
         return found
 
     def noted(self) -> list[Noted]:
-        """The ledger."""
+        """The ledger; what stands further down happened later."""
         rows = []
-        for line in self.ledger.read_text().splitlines():
-            run, task, item, round_, attempt, what, pid = line.split()
-            rows.append(Noted(run, task, item, int(round_), int(attempt), what, int(pid)))
+        for number, line in enumerate(self.ledger.read_text().splitlines()):
+            run, task, item, round_, attempt, what, _ = line.split()
+            index = None if item == "-" else int(item)
+            rows.append(Noted(run, task, index, int(round_), int(attempt), what, number))
         return rows
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        """What the store has, read by somebody else; nothing if no engine came so far as to make one."""
-        store = self.home / "data" / "flowctl.db"
-        if not store.exists():
-            return []
-        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+        """What the store has, read by somebody else."""
+        with closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as connection:
             return connection.execute(sql, values).fetchall()
 
-    def survivors(self) -> list[int]:
-        """Processes of attempts that still run."""
-        marker = f"LEDGER={self.ledger}".encode()
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    environ = (entry / "environ").read_bytes()
-                except OSError:
-                    continue
-                if marker in environ.split(b"\0"):
-                    found.append(int(entry.name))
-        return found
-
-    def judge(self, *, needs: Mapping[str, Sequence[str]] | None = None) -> None:
-        """Hold everything against the guarantees (RELIABILITY 2). Raises `AssertionError` with all that is wrong."""
-        wrong = list(self._faults(needs or {}))
-        assert not wrong, "\n".join(wrong[:20]) + "\n" + self.told()[-2000:]
-
-    def _faults(self, needs: Mapping[str, Sequence[str]]) -> Iterator[str]:
-        states = dict(self.rows("SELECT id, state FROM runs"))
-        for run in sorted(self.acknowledged() - set(states)):
-            yield f"I1: run {run} was acknowledged and is not there"
-        for run, state in states.items():
-            if state not in ("succeeded", "failed", "cancelled"):
-                yield f"I2: run {run} is {state}"
-        yield from self._repeats()
-        yield from self._numbers()
-        yield from self._order(needs)
-        for pid in self.survivors():
-            yield f"I7: process {pid} is left"
-        if (found := self.rows("PRAGMA integrity_check")) not in ([], [("ok",)]):
-            yield f"I10: {found}"
-
-    def _repeats(self) -> Iterator[str]:
-        """I3: a success is recorded once, and nothing of that task and round starts after it."""
-        succeeded = {
-            (run, task, "-" if item is None or item < 0 else str(item), round_, attempt)
-            for run, task, item, round_, attempt in self.rows(
-                "SELECT run_id, task, item, round, attempt FROM attempts WHERE state = 'succeeded'"
-            )
-        }
-        best: dict[tuple[str, str, str, int], int] = {}
-        for run, task, item, round_, attempt in succeeded:
-            unit = (run, task, item, round_)
-            if unit in best:
-                yield f"I3: two attempts of {unit} succeeded"
-            best[unit] = attempt
-        for row in self.noted():
-            unit = (row.run, row.task, row.item, row.round)
-            if row.what == "start" and row.attempt > best.get(unit, row.attempt):
-                yield f"I3: {row} began after attempt {best[unit]} had succeeded"
-
-    def _numbers(self) -> Iterator[str]:
-        """I4, I5: attempts and events are numbered without a gap, and no attempt is made twice."""
-        for run, task, item, round_, most, count in self.rows(
-            "SELECT run_id, task, item, round, max(attempt), count(*) FROM attempts GROUP BY 1, 2, 3, 4"
-        ):
-            if most != count:
-                yield f"I4: attempts of {run} {task} {item} round {round_}: {count}, the last is {most}"
-        for run, most, count in self.rows("SELECT run_id, max(seq), count(*) FROM events GROUP BY 1"):
-            if most != count:
-                yield f"I5: run {run} has {count} events, the last is {most}"
-        starts = [row[:5] for row in self.noted() if row.what == "start"]
-        for twice in {start for start in starts if starts.count(start) > 1}:
-            yield f"I4: {twice} was started twice"
-
-    def _order(self, needs: Mapping[str, Sequence[str]]) -> Iterator[str]:
-        """I6: nothing starts before what it needs has ended."""
-        ended: set[tuple[str, str]] = set()
-        for row in self.noted():
-            if row.what == "end":
-                ended.add((row.run, row.task))
+    def judge(self) -> None:
+        """Hold what is left against the guarantees (`tests.checker`). Raises `AssertionError`."""
+        workspace = Workspace(load_settings(folder=self.folder, environ=self.environ, flags={}), self.environ)
+        try:
+            if self.store.exists():
+                with workspace.store(create=False) as store:
+                    plans = StoredPlans(workspace, store)
+                    acknowledged, ledger = sorted(self.acknowledged()), self.noted()
+                    check_all(store, lambda row: plans.plan(row.digest), acknowledged=acknowledged, ledger=ledger)
+                    check_no_process(row.id for row in every_run(store))
+                assert self.rows("PRAGMA integrity_check") == [("ok",)]
             else:
-                for need in needs.get(row.task, ()):
-                    if (row.run, need) not in ended:
-                        yield f"I6: {row} before {need}"
+                assert not self.acknowledged(), "what was acknowledged has no store"
+        except AssertionError as wrong:
+            raise AssertionError(f"{wrong}\n{self.told()[-2000:]}") from wrong
 
     def clean(self) -> None:
         """Forget what the store holds; for the next of many."""

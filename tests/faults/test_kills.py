@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.rig import NEEDS, Rig
+from tests.faults.rig import Rig
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path: Path) -> None
         if draw.random() < 0.5:
             rig.kill(rig.start("resume", "-q", "--json"), draw.uniform(0, 0.8))
     assert rig.settle() == 0, rig.told()
-    rig.judge(needs=NEEDS)
+    rig.judge()
 
 
 def test_a_kill_at_each_sync_of_the_disk_loses_nothing(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_kill_at_each_sync_of_the_disk_loses_nothing(tmp_path: Path) -> None:
         code = rig.start("run", str(flow), "--json", before=[*trace, "-e", inject]).wait(60)
         was_hit = code != 0
         assert rig.settle() == 0, (number, rig.told())
-        rig.judge(needs=NEEDS)
+        rig.judge()
         if rig.acknowledged():
             assert rig.rows("SELECT count(*) FROM runs") == [(1,)], number
     assert number > 10, "the run has more durable boundaries than that"
