@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.plan import Plan
     from engine.run import Run
     from engine.store.port import Store
+    from engine.store.reading import StoredRows
     from engine.store.rows import EventRow, RunRow
 
 LATEST = "latest"
@@ -99,7 +100,7 @@ def _no_runs() -> RunNotFound:
     return RunNotFound("there are no runs yet", hint="`flowctl run FLOW` makes one")
 
 
-def events_of(store: Store, run_id: str, *, after: int = 0) -> Iterator[EventRow]:
+def events_of(store: Store | StoredRows, run_id: str, *, after: int = 0) -> Iterator[EventRow]:
     """The log of a run from `after` on, read batch by batch."""
     while True:
         rows = store.events(run_id, after=after, limit=BATCH)
@@ -112,7 +113,7 @@ def events_of(store: Store, run_id: str, *, after: int = 0) -> Iterator[EventRow
 class StoredPlans:
     """Plans of stored runs, made again from the files kept with them; each is made once."""
 
-    def __init__(self, workspace: Workspace, store: Store) -> None:
+    def __init__(self, workspace: Workspace, store: Store | StoredRows) -> None:
         self._workspace = workspace
         self._store = store
         self._files: dict[str, Mapping[str, str]] = {}

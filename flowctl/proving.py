@@ -18,9 +18,10 @@ from flowctl.redaction import HIDDEN
 if TYPE_CHECKING:
     from engine.operations.replaying import Difference
     from engine.store.port import Store
+    from engine.store.reading import StoredRows
     from engine.store.rows import RunRow
 
-PAGE = 100
+PAGE = 500
 """Runs listed at a time."""
 
 _LONGEST = 200
@@ -39,7 +40,7 @@ class Proof(Struct, frozen=True):
         return self.difference is None and self.unproven is None
 
 
-def prove(store: Store, plans: StoredPlans, run_id: str) -> Proof:
+def prove(store: Store | StoredRows, plans: StoredPlans, run_id: str) -> Proof:
     """Fold a run from its log, as far as it has come, and compare it with what is stored of the same instant.
 
     Raises:
@@ -65,17 +66,12 @@ def prove(store: Store, plans: StoredPlans, run_id: str) -> Proof:
     return Proof(row, found)
 
 
-def every_run(store: Store) -> Iterator[RunRow]:
-    """All runs, those of sub-flows, too, the newest first, read page by page."""
-    from engine.store.rows import RunFilter
-
-    cursor = None
-    while True:
-        page = store.runs(RunFilter(top_level_only=False), limit=PAGE, cursor=cursor)
-        yield from page.items
-        cursor = page.next
-        if cursor is None:
-            return
+def every_id(store: Store | StoredRows) -> Iterator[str]:
+    """Ids of all runs in order, those of sub-flows, too, read page by page."""
+    after = ""
+    while page := store.ids(after=after, limit=PAGE):
+        yield from page
+        after = page[-1]
 
 
 def proof_object(proof: Proof) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSIONS = MIGRATIONS / "versions"
+
+_DEFINITIONS = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type DESC"
+_VERSIONS = "SELECT version_num FROM schema_version"
+CHANGING = frozenset({"CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE", "REPLACE"})
+"""First words of statements that change something."""
 
 
 def upgrade_store(path: Path, *, version: int, now: datetime, further: Sequence[Path] = ()) -> Path:
@@ -54,7 +60,35 @@ def migration_config(versions: Sequence[Path]) -> Config:
     return config
 
 
+def rehearse(store: sqlite3.Connection, *, further: Sequence[Path] = ()) -> list[str]:
+    """The statements with which a store would be migrated: those that change anything when its tables are, without rows."""
+    done: list[str] = []
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as stage:
+        for (statement,) in store.execute(_DEFINITIONS).fetchall():
+            stage.execute(statement)
+        for (version,) in store.execute(_VERSIONS).fetchall() if "schema_version" in _tables(store) else ():
+            stage.execute("INSERT INTO schema_version (version_num) VALUES (?)", (version,))
+        stage.set_trace_callback(done.append)
+        _run_migrations(stage, (VERSIONS, *further), "the store")
+        stage.set_trace_callback(None)
+    return [
+        text.strip() for text in done if text.strip().partition(" ")[0].upper() in CHANGING or "user_version" in text
+    ]
+
+
+def _tables(store: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()}
+
+
 def _migrate(path: Path, versions: Sequence[Path]) -> None:
+    with closing(connect_writer(path)) as connection:
+        _run_migrations(connection, versions, f"the store `{path}`", hint=way_back(str(path)))
+
+
+def _run_migrations(
+    connection: sqlite3.Connection, versions: Sequence[Path], name: str, *, hint: str | None = None
+) -> None:
+    """Migrate what a connection leads to, in one transaction."""
     from alembic import command
     from alembic.script import ScriptDirectory
     from alembic.util.exc import CommandError
@@ -64,7 +98,6 @@ def _migrate(path: Path, versions: Sequence[Path]) -> None:
 
     config = migration_config(versions)
     head = ScriptDirectory.from_config(config).get_current_head() or ddl.REVISION
-    connection = connect_writer(path)
     engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
     try:
         # Alembic leaves a transaction alone that it finds; SQLAlchemy commits or rolls it back at the end of the `with`.
@@ -76,12 +109,9 @@ def _migrate(path: Path, versions: Sequence[Path]) -> None:
     except DBAPIError as error:
         raise (error.orig if isinstance(error.orig, sqlite3.Error) else error) from error
     except CommandError as error:
-        raise StoreDamaged(
-            f"the store `{path}` cannot be upgraded: {str(error).lower()}", hint=way_back(str(path))
-        ) from error
+        raise StoreDamaged(f"{name} cannot be upgraded: {str(error).lower()}", hint=hint) from error
     finally:
         engine.dispose()
-        connection.close()
 
 
 def _literal(folder: Path) -> str:

@@ -13,7 +13,7 @@ from flowctl.cli.frame import Frame
 from flowctl.cli.group import frame_of
 from flowctl.history import StoredPlans, find_run, store_with_runs
 from flowctl.problems import UsageProblem
-from flowctl.proving import Proof, every_run, proof_object, proof_text, prove
+from flowctl.proving import Proof, every_id, proof_object, proof_text, prove
 from flowctl.terminal.sanitise import visible
 from flowctl.workspace import Workspace
 
@@ -40,9 +40,9 @@ def replay_command(
             _put(frame, proof)
             return Exit.SUCCESS if proof.holds else Exit.FAILED
         proven = failed = 0
-        for row in every_run(store):
+        for run_id in every_id(store):
             try:
-                proof = prove(store, plans, row.id)
+                proof = prove(store, plans, run_id)
             except RunNotFound:  # removed meanwhile
                 continue
             proven += proof.holds

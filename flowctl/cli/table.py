@@ -43,6 +43,12 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("export", "flowctl.cli.export", "Write a run that has ended to a file, to keep or to pass on"),
     CommandEntry("import", "flowctl.cli.import_", "Take in a run that was exported from another store"),
     CommandEntry("gc", "flowctl.cli.gc", "Remove runs that ended long ago, and what nothing refers to"),
+    CommandEntry("db check", "flowctl.cli.db", "Look whether the store is whole, and change nothing"),
+    CommandEntry("db version", "flowctl.cli.db", "Print the version of the store"),
+    CommandEntry("db migrate", "flowctl.cli.db", "Bring the store of an earlier flowctl up to date"),
+    CommandEntry("db backup", "flowctl.cli.db", "Copy the store, also while engines write to it"),
+    CommandEntry("db vacuum", "flowctl.cli.db", "Give room in the store that is not used back to the disk"),
+    CommandEntry("db drop", "flowctl.cli.db", "Delete the store and the files of its runs"),
     CommandEntry("completion", "flowctl.cli.completion", "Print the completion script for a shell"),
 )
 

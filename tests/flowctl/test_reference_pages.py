@@ -70,6 +70,17 @@ def printed(program: Program, tmp_path: Path) -> dict[str, list[dict[str, Any]]]
         "Replay": json_lines(program("replay", "latest", "--json").stdout),
         "Import": json_lines(program("import", "--json", str(exported)).stdout),
         "Collection": json_lines(program("gc", "--older-than", "30d", "--json").stdout),
+        **{
+            name: json_lines(program("db", *words, "--json").stdout)
+            for name, words in {
+                "Store check": ["check"],
+                "Store version": ["version"],
+                "Migration": ["migrate"],
+                "Backup": ["backup"],
+                "Vacuum": ["vacuum"],
+                "Drop": ["drop", "--yes"],
+            }.items()
+        },
         "Problem": json_lines(program("show", "0000", "--json").stderr),
     }
 

@@ -17,7 +17,7 @@ from engine.store.postgres import faults
 from engine.store.postgres.connections import Connection, connect_patiently
 from engine.store.postgres.creation import hold_changes, stored_version
 from engine.store.postgres.naming import Naming, quoted
-from engine.store.upgrade import VERSIONS, migration_config
+from engine.store.upgrade import CHANGING, VERSIONS, migration_config
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -42,14 +42,34 @@ def upgrade_store(address: ServerAddress, naming: Naming, *, further: Sequence[P
         connection.close()
 
 
-def _migrate(connection: Connection, naming: Naming, name: str, versions: Sequence[Path]) -> None:
+def rehearse(address: ServerAddress, naming: Naming) -> list[str]:
+    """The statements with which a store would be migrated; they are executed and taken back."""
+    done: list[str] = []
+    connection = connect_patiently(address)
+    try:
+        with faults.translating(str(address)):
+            _migrate(connection, naming, str(address), (VERSIONS,), rehearsal=done)
+    finally:
+        connection.close()
+    return done
+
+
+def _migrate(
+    connection: Connection,
+    naming: Naming,
+    name: str,
+    versions: Sequence[Path],
+    *,
+    rehearsal: list[str] | None = None,
+) -> None:
+    """Migrate in one transaction; for a `rehearsal` the statements that change anything go there, and it is rolled back."""
     from alembic import command
     from alembic.util.exc import CommandError
     from sqlalchemy.exc import DBAPIError
 
-    engine = _wrapped(connection, naming)
+    engine = _wrapped(connection, naming, told=rehearsal)
     try:
-        with engine.begin() as wrapped:
+        with engine.connect() as wrapped, wrapped.begin() as transaction:
             hold_changes(connection, naming)
             if versions == (VERSIONS,) and stored_version(connection, naming, name) == ddl.VERSION:
                 return  # another process was quicker
@@ -58,6 +78,8 @@ def _migrate(connection: Connection, naming: Naming, name: str, versions: Sequen
             config.attributes["connection"] = wrapped
             config.attributes["version_table"] = naming.prefix + "schema_version"
             command.upgrade(config, "head")
+            if rehearsal is not None:
+                transaction.rollback()
     except DBAPIError as error:
         raise (error.orig if isinstance(error.orig, psycopg.Error) else error) from error
     except CommandError as error:
@@ -66,15 +88,18 @@ def _migrate(connection: Connection, naming: Naming, name: str, versions: Sequen
         engine.dispose()
 
 
-def _wrapped(connection: Connection, naming: Naming) -> Engine:
-    """The connection as SQLAlchemy takes it, with a store's types and names of tables."""
+def _wrapped(connection: Connection, naming: Naming, *, told: list[str] | None) -> Engine:
+    """The connection as SQLAlchemy takes it, with a store's types and names of tables; what changes anything is `told`."""
     from sqlalchemy import create_engine, event
     from sqlalchemy.pool import StaticPool
 
     from engine.store.postgres.rendering import StoreTypes
 
     def name_tables(_wrapped: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> tuple[str, Any]:
-        return naming.migration(statement), values
+        sql = naming.migration(statement)
+        if told is not None and sql.strip().partition(" ")[0].upper() in CHANGING:
+            told.append(sql.strip())
+        return sql, values
 
     engine = create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool)
     engine.dialect.type_compiler_instance = StoreTypes(engine.dialect)
