@@ -205,12 +205,11 @@ def _service_users(tasks: Mapping[str, PlanTask]) -> dict[str, tuple[str, ...]]:
 
 def _affected(tasks: Mapping[str, PlanTask]) -> dict[str, tuple[tuple[str, int], ...]]:
     """The outgoing edges of each task."""
-    return {
-        id_: tuple(
-            (task.id, index) for task in tasks.values() for index, e in enumerate(task.edges) if e.upstream == id_
-        )
-        for id_ in tasks
-    }
+    found: dict[str, list[tuple[str, int]]] = {id_: [] for id_ in tasks}
+    for task in tasks.values():
+        for index, edge in enumerate(task.edges):
+            found[edge.upstream].append((task.id, index))
+    return {id_: tuple(pairs) for id_, pairs in found.items()}
 
 
 def _waves(tasks: Mapping[str, PlanTask]) -> tuple[tuple[str, ...], ...]:
