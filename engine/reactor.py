@@ -6,6 +6,7 @@ import heapq
 import itertools
 import os
 import selectors
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -25,6 +26,7 @@ class SelectorReactor:
         self._timers: list[tuple[float, int]] = []
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._order = itertools.count()
+        self._thread = threading.get_ident()
         self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._selector.register(self._wake_r, selectors.EVENT_READ, self._drain_wake)
 
@@ -53,7 +55,8 @@ class SelectorReactor:
     def post(self, report: Report) -> None:
         """Hand a report to the loop; from any thread."""
         self._reports.append(report)
-        self.wake()
+        if threading.get_ident() != self._thread:  # the loop looks for reports before it waits
+            self.wake()
 
     def wake(self) -> None:
         """End a `wait` early; safe in a signal handler and from any thread, and of no effect after `close`."""
@@ -67,6 +70,7 @@ class SelectorReactor:
     def wait(self, timeout_s: float | None) -> list[Report]:
         """Wait for a report, a due timer or `timeout_s` (`None` waits for ever); return the reports that have come. It may
         come back earlier, with nothing."""
+        self._thread = threading.get_ident()
         if self._reports:
             timeout_s = 0.0
         watched = self._selector.get_map()

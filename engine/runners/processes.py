@@ -198,7 +198,7 @@ def message(launch: Launch, marker: str, needles: tuple[bytes, ...]) -> tuple[by
     ]
     try:
         head = os.fsencode("\0".join(fields))
-        is_fit = head.count(0) == len(fields) - 1 and not any("=" in name or not name for name in command.env)
+        is_fit = head.count(0) == len(fields) - 1 and "=" not in "".join(command.env) and "" not in command.env
     except UnicodeEncodeError:
         is_fit = False
     if not is_fit:
