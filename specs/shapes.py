@@ -19,7 +19,7 @@ PROBES = ("tcp", "http", "exec", "log", "file")
 UNDO_ACTIONS = ("run", "exec", "call", "use", "flow")
 _WAITS = ("for", "until", "signal")
 _TASK_KEYS = frozenset(MEANING) | frozenset(ACTIONS)
-_NEVER_EMPTY = frozenset({"exec", "fan_out", "wait", "undo", "ready", "health"})
+_NEVER_EMPTY = frozenset({"exec", "branch", "fan_out", "wait", "undo", "ready", "health"})
 _SHAPED = ("fan_out", "wait", "retry", "undo", "ready", "health", "branch")
 
 

@@ -170,7 +170,10 @@ class Reach:
         guards = self._guards.of_task(task)
         if not guards:
             return facts
-        return self._from_edges(self.graph.tasks[task], edges, self.with_facts(facts, guards, reader=task))
+        told = self.with_facts(facts, guards, reader=task)
+        if any(link.kind == "after" and self.failed(link.upstream, told & ~facts) for link in edges):
+            return told  # the edges may contradict it, and then what they tell is of no use
+        return self._from_edges(self.graph.tasks[task], edges, told)
 
     def _from_edges(self, spec: TaskSpec, edges: Sequence[Link], facts: int) -> int:
         """What the edges tell of a task that runs."""
@@ -202,8 +205,8 @@ class Reach:
         return facts
 
     def _is_sure(self, spec: TaskSpec, link: Link, facts: int) -> bool:
-        """Whether this edge cannot be off when its task runs; not of a task that a condition says has failed."""
-        if _on_timeout(spec, link) == "run" or (link.kind == "after" and self.failed(link.upstream, facts)):
+        """Whether this edge cannot be off when its task runs."""
+        if _on_timeout(spec, link) == "run":
             return False
         return not self._presence_of_edge(link) & ~facts
 

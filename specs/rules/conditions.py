@@ -12,6 +12,7 @@ from specs.expressions.evaluate import evaluate
 from specs.expressions.infer import boolean_help
 from specs.expressions.references import references
 from specs.expressions.report import Reporter, findings_of
+from specs.expressions.scope import tasks_of
 from specs.expressions.types import ANY, WRITABLE, Type, declared, fits
 from specs.expressions.uses import Use
 from specs.model.task import TaskSpec, UndoSpec
@@ -37,11 +38,23 @@ def _condition(reporter: Reporter, use: Use, part: Part) -> Iterator[Diagnostic]
     if found.is_known and found.kind != "bool":
         message = f"a condition must be a boolean, this is {found}"
         yield reporter.at("FLOW312", use, _whole(part), message, help=boolean_help(found))
-    elif not part.inferred.problems and not references(part.expression):
+    elif (
+        not part.inferred.problems and not references(part.expression) and not _is_told_elsewhere(reporter.context, use)
+    ):
         outcome = _outcome(part)
         if outcome is not None:
             way_out = "leave it out" if outcome == "true" else "write what it depends on, or take the task out"
             yield reporter.at("FLOW311", use, _whole(part), f"condition is always {outcome}", help=way_out)
+
+
+def _is_told_elsewhere(context: FlowContext, use: Use) -> bool:
+    """Whether a literal is the reason of another finding: a filter without effect, or arms that are never taken."""
+    outcome = use.text.strip().lower()
+    if use.path[-1] == "where":
+        return outcome in ("true", "false")
+    below = use.path[-3:]
+    arms = tasks_of(context.flow, use.reader.hook)[use.reader.task].branch if below[0] == "branch" else None
+    return outcome == "true" and arms is not None and below[1] != len(arms) - 1
 
 
 def _outcome(part: Part) -> str | None:

@@ -259,7 +259,8 @@ def parallel_above_other_limits(context: FlowContext) -> Iterator[Diagnostic]:
             continue
         limits = [(context.flow.concurrency.tasks, "`concurrency.tasks`")]
         for pool, count in wanted_slots(context.flow, fan.of).items():
-            limits.append((slots_of(context.flow, pool) // count, f"what the pool `{pool}` admits at once,"))
+            if pool in context.flow.pools:  # of another one FLOW226 tells, or the file that declares it
+                limits.append((slots_of(context.flow, pool) // count, f"what the pool `{pool}` admits at once,"))
         least, name = min(limits)
         if cap > least >= 1:
             yield context.finding(

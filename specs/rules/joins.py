@@ -94,7 +94,10 @@ def _can_never_run(context: FlowContext, graph: FlowGraph, task: str, pair: tupl
 def skipped_with_all(context: FlowContext) -> Iterator[Diagnostic]:
     """Tells of a task that waits only for tasks that may all be skipped, unless `join: strict` says it is meant."""
     for graph in context.graphs:
+        unclear = _with_refused_edges(graph) | graph.misnamed
         for task in skipped_together(graph):
+            if task in unclear:
+                continue
             links = graph.edges_of(task)
             upstream = dict.fromkeys(link.upstream for link in links)
             yield context.finding(

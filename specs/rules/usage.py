@@ -6,11 +6,15 @@ from collections.abc import Iterator, Mapping
 
 from specs.context import FlowContext, Path, Rule
 from specs.diagnostics import Diagnostic, Fix
+from specs.expressions.analysis import Part
 from specs.expressions.references import Reference, references
 from specs.shapes import entry_removal
 
 _EVERYTHING = "*"
 """Stands for all names of a root that is read as a whole."""
+
+_MISNAMED = frozenset({"FLOW302", "FLOW303", "FLOW304", "FLOW318", "FLOW321", "FLOW322"})
+"""Codes of names in expressions that do not exist."""
 
 
 def unused_parameters(context: FlowContext) -> Iterator[Diagnostic]:
@@ -47,7 +51,7 @@ def _secrets_by_name(context: FlowContext) -> set[str]:
 
 
 def unused_pools_and_connectors(context: FlowContext) -> Iterator[Diagnostic]:
-    """Every pool is taken and every connector is spoken to."""
+    """Every pool is taken and every connector is spoken to; silent of pools where one is taken that is not declared."""
     flow = context.flow
     if not flow.pools and not flow.connectors:
         return
@@ -60,7 +64,7 @@ def unused_pools_and_connectors(context: FlowContext) -> Iterator[Diagnostic]:
                 if owner is not None and owner.use is not None:
                     connectors.add(owner.use.partition(".")[0])
     for section, word, declared, used in (
-        ("pools", "pool", flow.pools, pools),
+        ("pools", "pool", flow.pools if pools <= {None, *flow.pools} else {}, pools),
         ("connectors", "connector", flow.connectors, connectors),
     ):
         for name in declared:
@@ -98,7 +102,7 @@ def _outputs_read(context: FlowContext) -> Mapping[str, set[str]] | None:
 
 
 def _used(context: FlowContext, root: str) -> set[str] | None:
-    """The names read of a root; `None` where an expression cannot be read."""
+    """The names read of a root; `None` where an expression cannot be read, or names what does not exist."""
     everything = _references(context)
     if everything is None:
         return None
@@ -107,9 +111,14 @@ def _used(context: FlowContext, root: str) -> set[str] | None:
 
 def _references(context: FlowContext) -> tuple[Reference, ...] | None:
     reads = context.expressions.reads
-    if any(read.error is not None for read in reads):
+    if any(read.error is not None or any(map(_is_misnamed, read.parts)) for read in reads):
         return None
     return tuple(one for read in reads for part in read.parts for one in references(part.expression))
+
+
+def _is_misnamed(part: Part) -> bool:
+    """Whether an expression names what does not exist: what was meant may seem not to be used."""
+    return any(problem.code in _MISNAMED for problem in part.inferred.problems)
 
 
 def _unused(context: FlowContext, code: str, path: Path, message: str, *, fix: bool = True) -> Diagnostic:
