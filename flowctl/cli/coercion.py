@@ -26,6 +26,11 @@ def take_plain_values(parameter: Any) -> None:
         parameter.get_runtime_param = partial(_Coercion, parameter.get_runtime_param, kind)
 
 
+def plain_path(text: str) -> Path | None:
+    """The path written as `text`; `None` where typer may have something to say: it is there and cannot be read."""
+    return Path(text) if "\0" not in text and (os.access(text, os.R_OK) or not os.path.lexists(text)) else None
+
+
 class _Coercion(Struct, frozen=True):
     """What typer asks for the value of a parameter. `build` gives its own way, `kind` is what the function declares."""
 
@@ -46,8 +51,8 @@ def _taken(kind: Any, value: Any, parameter: Any) -> Any:
         return _NOT_TAKEN if any(element is _NOT_TAKEN for element in elements) else elements
     if isinstance(kind, type) and issubclass(kind, Enum):
         return next((choice for choice in kind if choice is value or choice.value == value), _NOT_TAKEN)
-    if kind is Path and isinstance(value, str) and "\0" not in value:
-        return Path(value) if os.access(value, os.R_OK) or not os.path.lexists(value) else _NOT_TAKEN
+    if kind is Path and isinstance(value, str):
+        return plain_path(value) or _NOT_TAKEN
     if kind is int and type(value) is int:
         least, most = getattr(parameter, "min", None), getattr(parameter, "max", None)
         return value if (least is None or least <= value) and (most is None or value <= most) else _NOT_TAKEN

@@ -5,17 +5,20 @@ Data goes to stdout with `put`, talk to stderr with `say` and `detail`. A comman
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from flowctl.findings.text import Look
+from flowctl.problems import UsageProblem
+from flowctl.settings import environment
 from flowctl.terminal.colour import ColourChoice, Style, is_terminal, paint, speaks_unicode, wants_colour
 from flowctl.terminal.width import terminal_columns
 
@@ -111,3 +114,37 @@ def write_line(stream: TextIO | None, text: str) -> None:
     """`text` and a line feed to `stream`; nothing where the program was started without one."""
     if stream is not None:
         stream.write(text + "\n")
+
+
+def frame_of(ctx: Any) -> Frame:
+    """The frame of a command that is being called."""
+    frame = ctx.obj
+    assert isinstance(frame, Frame)  # noqa: S101 - put there by FramedCommand
+    return frame
+
+
+def make_frame(values: dict[str, Any]) -> Frame:
+    """The frame for the shared options as parsed; goes to the folder of `-C`, and makes sure that there is one."""
+    form = OutputForm.JSON if values["json"] else values["output"]
+    if values["json"] and values["output"] is OutputForm.TEXT:
+        raise UsageProblem("`--json` and `-o text` exclude each other")
+    _enter(values["start_in"] or Path())
+    return Frame(
+        environ=environment(),
+        color=values["color"] and ColourChoice(values["color"]),
+        quiet=bool(values["quiet"]),
+        verbosity=values["verbose"] or 0,
+        no_input=bool(values["no_input"]),
+        config=values["config"],
+        store=values["store"],
+        form=OutputForm(form or OutputForm.TEXT),
+    )
+
+
+def _enter(folder: Path) -> None:
+    try:
+        os.chdir(folder)
+        Path.cwd()
+    except OSError as error:
+        why = (error.strerror or "it cannot be entered").lower()
+        raise UsageProblem(f"cannot work in `{folder}`: {why}", hint="name an existing folder with `-C`") from error

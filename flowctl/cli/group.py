@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,12 +11,13 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as build_command
 
+from flowctl.cli import options
 from flowctl.cli.coercion import take_plain_values
-from flowctl.cli.frame import Frame, OutputForm
+from flowctl.cli.frame import OutputForm, make_frame
+from flowctl.cli.frame import frame_of as frame_of  # every command takes it from here
 from flowctl.cli.table import COMMANDS, entry, is_group, verbs_of
 from flowctl.cli.usage import root_help
 from flowctl.problems import UsageProblem
-from flowctl.settings import environment
 from flowctl.terminal.colour import ColourChoice
 from specs.suggest import did_you_mean
 
@@ -47,9 +48,18 @@ def _shared(
 
 
 def _build(function: Any, name: str, kind: type[TyperCommand]) -> Any:
+    _lend_names(function)
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(name, cls=kind, context_settings=HELP_NAMES)(function)
     return build_command(app)
+
+
+def _lend_names(function: Any) -> None:
+    """Give a module the names of its annotations that it imports for type checkers only, because a plain call of its
+    command (`plain_calls.py`) is to load no typer; typer evaluates the annotations there."""
+    for name, value in {"typer": typer, **vars(options)}.items():
+        if name == "typer" or name.endswith(("Option", "Argument")):
+            vars(sys.modules[function.__module__]).setdefault(name, value)
 
 
 def shared_parameters() -> list[Any]:
@@ -156,31 +166,6 @@ def root_group() -> LazyGroup:
     )
 
 
-def frame_of(ctx: typer.Context) -> Frame:
-    """The frame of a command that is being called."""
-    frame = ctx.obj
-    assert isinstance(frame, Frame)  # noqa: S101 - put there by FramedCommand
-    return frame
-
-
-def make_frame(values: dict[str, Any]) -> Frame:
-    """The frame for the shared options as parsed; goes to the folder of `-C`, and makes sure that there is one."""
-    form = OutputForm.JSON if values["json"] else values["output"]
-    if values["json"] and values["output"] is OutputForm.TEXT:
-        raise UsageProblem("`--json` and `-o text` exclude each other")
-    _enter(values["start_in"] or Path())
-    return Frame(
-        environ=environment(),
-        color=values["color"] and ColourChoice(values["color"]),
-        quiet=bool(values["quiet"]),
-        verbosity=values["verbose"] or 0,
-        no_input=bool(values["no_input"]),
-        config=values["config"],
-        store=values["store"],
-        form=OutputForm(form or OutputForm.TEXT),
-    )
-
-
 def _taking_plain_values(parameters: list[Any]) -> list[Any]:
     for parameter in parameters:
         take_plain_values(parameter)
@@ -190,12 +175,3 @@ def _taking_plain_values(parameters: list[Any]) -> list[Any]:
 def _shared_names(params: dict[str, Any]) -> list[str]:
     names = set(_shared.__annotations__) - {"return"}
     return [name for name in params if name in names]
-
-
-def _enter(folder: Path) -> None:
-    try:
-        os.chdir(folder)
-        Path.cwd()
-    except OSError as error:
-        why = (error.strerror or "it cannot be entered").lower()
-        raise UsageProblem(f"cannot work in `{folder}`: {why}", hint="name an existing folder with `-C`") from error

@@ -53,6 +53,12 @@ def _run(arguments: list[str]) -> int:
     if not arguments and not completing:
         sys.stderr.write(_help() + "\n")
         return 2
+    if not completing:
+        from flowctl.cli.plain_calls import plain_call
+
+        call = plain_call(arguments)
+        if call is not None:
+            return call()
     from flowctl.cli.group import root_group
 
     group = root_group()

@@ -8,16 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from msgspec.structs import replace
 
 from engine.outcomes import Json
 from engine.plan import PRIORITIES
 from engine.states import RunState
 from flowctl.cli.exits import Exit
-from flowctl.cli.frame import Frame
-from flowctl.cli.group import frame_of
-from flowctl.cli.options import EnvFileOption, EnvOption, FileOption, FlowArgument, ParamOption, ParamsFileOption
+from flowctl.cli.frame import Frame, frame_of
 from flowctl.cli.params import given_environment, given_parameters
 from flowctl.cli.run_end import show_end
 from flowctl.findings.text import full
@@ -31,8 +28,11 @@ from flowctl.workspace import Workspace
 from specs.diagnostics import Diagnostic, Severity
 
 if TYPE_CHECKING:
+    import typer
+
     from engine.plan import Plan
     from engine.submission import Submission
+    from flowctl.cli.options import EnvFileOption, EnvOption, FileOption, FlowArgument, ParamOption, ParamsFileOption
 
 BY_SIGNAL: dict[int, Exit] = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
 

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from msgspec import Struct
 
 from flowctl.cli.exits import Exit
-from flowctl.cli.frame import Frame
-from flowctl.cli.group import frame_of
+from flowctl.cli.frame import Frame, frame_of
 from flowctl.cli.reporting import chosen_form, reporting
 from flowctl.files import Discovery, discover
 from flowctl.findings.reports import FindingsForm
@@ -23,6 +21,8 @@ from specs.codes import CODES
 from specs.diagnostics import Diagnostic, Severity
 
 if TYPE_CHECKING:
+    import typer
+
     from flowctl.checking import CheckOptions, Findings
     from flowctl.scripts import ScriptChecks
 
