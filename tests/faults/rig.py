@@ -111,6 +111,16 @@ class Rig:
                 continue
             return
 
+    def await_ledger(self, process: subprocess.Popen[bytes]) -> None:
+        """Until a task has written to the ledger, or the engine has ended."""
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until and not self.ledger.stat().st_size:
+            try:
+                process.wait(0.005)
+            except subprocess.TimeoutExpired:
+                continue
+            return
+
     def settle(self) -> int:
         """Drive what is left to its end; the exit code of `resume`."""
         return self.start("resume", "-q").wait(PATIENCE_S * 3)
