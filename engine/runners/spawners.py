@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import itertools
 import os
+import select
 import signal
 import socket
 import struct
@@ -290,7 +291,7 @@ class Spawners:
         while time.monotonic() < until:
             if link.is_gone(at_once=False):
                 return
-            time.sleep(0.001)
+            select.select((), (), (), 0.001)  # unlike `time.sleep`, timed by no clock that a test may set
         link.is_gone(at_once=True)
 
     def _begin(self) -> Link:
@@ -334,9 +335,7 @@ def tree_of(marker: str, start: Start | None, *, is_foreign: bool) -> Tree:
 
 
 def _end_of(fields: list[bytes]) -> TaskEnd:
-    _, _, how, value, what, seen, log_bytes, count, *rest = fields
-    if not rest:
-        return TaskEnd(how.decode(), int(value), what.decode(), seen.decode(), int(log_bytes))
+    _, _, how, value, what, seen, log_bytes, tmp, count, *rest = fields
     texts = [text.decode("utf-8", "replace") for text in rest]
-    left, notes = texts[: int(count)], texts[int(count) :]
-    return TaskEnd(how.decode(), int(value), what.decode(), seen.decode(), int(log_bytes), tuple(left), tuple(notes))
+    left, notes = tuple(texts[: int(count)]), tuple(texts[int(count) :])
+    return TaskEnd(how.decode(), int(value), what.decode(), seen.decode(), int(log_bytes), int(tmp), left, notes)
