@@ -117,7 +117,7 @@ def translated(error: psycopg.Error, name: str) -> StoreError:
         return StoreConflict(f"another writer was first, nothing was written to `{name}`")
     if state in ("42P01", "42703") or state.startswith("XX"):
         return StoreDamaged(f"the store `{name}` is damaged: {_last_line(str(error))}", hint=_BACKUP)
-    if state:
+    if state or not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return StoreError(f"a row does not fit the store `{name}`: {_last_line(str(error))}")
     return lost(name)
 

@@ -59,7 +59,8 @@ class Naming(Struct, frozen=True):
 
     def migration(self, sql: str) -> str:
         """A statement of a migration, which may define or change; its parameters are psycopg's already."""
-        return _with_names(self, self.definition(sql))
+        doubled = Naming(self.schema.replace("%", "%%"), self.prefix.replace("%", "%%"))
+        return _with_names(doubled, doubled.definition(sql))
 
     def _prefixed(self, name: str) -> str:
         return name if name.startswith(self.prefix) else self.prefix + name

@@ -41,7 +41,7 @@ def postgres_statements() -> tuple[str, ...]:
 
 def render_ddl() -> str:
     """The whole text of `engine/store/postgres/ddl.py`."""
-    statements = "".join(f"    '''\n{text}\n''',\n" for text in postgres_statements())
+    statements = "".join(f'    """\n{text}\n""",\n' for text in postgres_statements())
     return _DDL_MODULE.format(statements=statements)
 
 

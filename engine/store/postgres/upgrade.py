@@ -67,6 +67,7 @@ def _migrate(
     from alembic.util.exc import CommandError
     from sqlalchemy.exc import DBAPIError
 
+    connection.autocommit = False
     engine = _wrapped(connection, naming, told=rehearsal)
     try:
         with engine.connect() as wrapped, wrapped.begin() as transaction:

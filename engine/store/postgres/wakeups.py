@@ -40,6 +40,7 @@ class Wakeups:
         self._reactor = reactor
         self._rung = rung
         self._connection: Connection | None = None
+        self._descriptor = -1
         self._cancel_retry: Callable[[], None] | None = None
         self._listen()
 
@@ -49,7 +50,7 @@ class Wakeups:
             self._cancel_retry()
             self._cancel_retry = None
         if self._connection is not None:
-            self._reactor.unwatch(self._connection.fileno())
+            self._reactor.unwatch(self._descriptor)  # libpq has closed its own when the connection was lost
             self._connection.close()
             self._connection = None
 
@@ -65,7 +66,8 @@ class Wakeups:
             self._cancel_retry = self._reactor.call_later(_AGAIN_S, self._listen_again)
             return
         self._connection = connection
-        self._reactor.watch(connection.fileno(), self._read)
+        self._descriptor = connection.fileno()
+        self._reactor.watch(self._descriptor, self._read)
 
     def _listen_again(self) -> None:
         self._listen()
