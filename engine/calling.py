@@ -12,7 +12,7 @@ from engine.outcomes import Failure, Json
 from engine.parameters import bind_parameters
 from engine.plan import FlowAction, Plan
 from engine.scope import task_scope
-from engine.submission import given_environment, passed_environment
+from engine.submission import base_of, given_environment, passed_environment
 from specs.expressions import EvaluationError, resolve
 
 
@@ -46,7 +46,7 @@ def call(
         parent_run=run.id,
         parent_task=name,
         parent_item=item,
-        base=run.base,
+        base=base_of(plan),
     )
 
 

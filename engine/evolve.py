@@ -85,7 +85,7 @@ def evolve(plan: Plan, run: Run, event: Event) -> None:
 def _submitted(plan: Plan, run: Run, event: RunSubmitted) -> None:
     run.flow, run.digest = event.flow, event.digest
     run.params, run.trigger, run.priority = event.params, event.trigger, event.priority
-    run.env, run.directory, run.base = event.env, event.directory, event.base
+    run.env, run.directory = event.env, event.directory
     run.submitted_at, run.scheduled_at = event.at, event.scheduled_at
     run.parent_run, run.parent_task, run.parent_item = event.parent_run, event.parent_task, event.parent_item
     if event.scheduled_at is not None:

@@ -142,7 +142,6 @@ class Run(Struct, eq=False):
     trigger: Mapping[str, Json] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     directory: str = ""
-    base: str = ""
     priority: int = 2
     submitted_at: datetime | None = None
     scheduled_at: datetime | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import PurePath
 
 from msgspec import Struct, field
 
@@ -20,7 +21,6 @@ class Submission(Struct, frozen=True):
         env: variables of the command line, and the host's that the flow lets through and does not set itself.
         trigger: what expressions read as `trigger`; at least `kind`.
         priority: class number; `None` takes the flow's.
-        base: the folder that names of the plan's files start from.
     """
 
     plan: Plan
@@ -28,7 +28,6 @@ class Submission(Struct, frozen=True):
     env: Mapping[str, str] = field(default_factory=dict)
     trigger: Mapping[str, Json] = field(default_factory=lambda: {"kind": "manual"})
     priority: int | None = None
-    base: str = ""
 
 
 def submitted(submission: Submission, *, at: datetime, directory: str) -> RunSubmitted:
@@ -43,8 +42,17 @@ def submitted(submission: Submission, *, at: datetime, directory: str) -> RunSub
         env=submission.env,
         directory=directory,
         priority=plan.priority if submission.priority is None else submission.priority,
-        base=submission.base,
+        base=base_of(plan),
     )
+
+
+def base_of(plan: Plan) -> str:
+    """The folder that names of the plan's files start from, as far as the flow's own file tells."""
+    name = PurePath(next(iter(plan.files), ""))
+    depth = len(name.parts) - 1
+    if name.is_absolute() or depth <= 0:
+        return str(plan.root)
+    return str(plan.root.parents[depth - 1]) if depth <= len(plan.root.parents) else str(plan.root)
 
 
 def given_environment(plan: Plan, host: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:

@@ -69,9 +69,7 @@ def prepare(plan: Plan, request: Request, environ: Mapping[str, str]) -> Submiss
         plan.params, request.texts, request.values, text_base=request.folder, default_base=plan.root
     )
     env = passed_environment(plan, environ, request.env)
-    return Submission(
-        plan, params, env=env, trigger=request.trigger, priority=request.priority, base=str(request.folder)
-    )
+    return Submission(plan, params, env=env, trigger=request.trigger, priority=request.priority)
 
 
 def require_secrets(plan: Plan, environ: Mapping[str, str]) -> None:

@@ -193,8 +193,8 @@ def check_logs(store: Store, plan_of: PlanOf) -> None:
                 item_row(plan, row.id, name, i, item, round_=task.round) for i, item in enumerate(task.items or ())
             ]
         stored = {(task.task, task.item): task for task in store.tasks(row.id, items=True)}
-        for task in expected:
-            assert stored[task.task, task.item] == task
+        for wanted in expected:
+            assert stored[wanted.task, wanted.item] == wanted
 
 
 def check_prefix(store: Store, earlier: Mapping[str, Sequence[EventRow]]) -> None:

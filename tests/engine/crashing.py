@@ -204,7 +204,7 @@ class Living:
         self.waiter = Clockwork(world.clock)
         self.runner = WorldRunner(world, self.waiter, self.name)
         self.parts = EngineParts(
-            store=self.store,  # type: ignore[arg-type]
+            store=self.store,
             waiter=self.waiter,
             runner=self.runner,
             clock=world.clock,
