@@ -1,4 +1,4 @@
-"""The command line: `python -m bench [run|setup|profile|page|list]`."""
+"""The command line: `python -m bench [run|growth|setup|profile|page|list]`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from pathlib import Path
 from bench.compare import Comparison, Options, Status, compare
 from bench.contender import ROOT, Contender, Kind
 from bench.contenders import CONTENDERS
+from bench.growth import Grown, grow
+from bench.growth_report import as_json as growth_json
+from bench.growth_report import table as growth_table
 from bench.machine import load
 from bench.peers import INSTALLABLE, install, reasons_known
 from bench.report import as_json, heading, table, versions_of
+from bench.series import SERIES
 from bench.shapes import SHAPES, Shape
 
 RESULTS = ROOT / "bench" / "results" / "latest.json"
+GROWTH = ROOT / "bench" / "results" / "growth.json"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,6 +49,8 @@ def _do(arguments: argparse.Namespace) -> int:
             from bench.profile import profile
 
             return profile(arguments.count, tell=print)
+        case "growth":
+            return _grow(arguments)
         case "list":
             return _list()
         case "page":
@@ -79,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
         "--limit", type=float, default=60.0, metavar="SECONDS", help="cut slow contenders off, 60 if not told"
     )
     run.add_argument("--json", type=Path, default=RESULTS, metavar="FILE", help="where the results go")
+    growth = commands.add_parser("growth", help="measure how flowctl's own cost grows with size")
+    growth.add_argument("series", nargs="*", type=_one_of([one.name for one in SERIES]), help="only these series")
+    growth.add_argument("--most", type=int, metavar="SIZE", help="leave larger sizes out")
+    growth.add_argument("--rounds", type=int, default=3, help="runs of each size, 3 if not told")
+    growth.add_argument("--limit", type=float, default=120.0, metavar="SECONDS", help="longest run, 120 if not told")
+    growth.add_argument("--json", type=Path, default=GROWTH, metavar="FILE", help="where the results go")
     setup = commands.add_parser("setup", help="install peers under bench/.peers")
     setup.add_argument("peer", nargs="*", type=_one_of(INSTALLABLE), help="only these")
     profiled = commands.add_parser("profile", help="show where flowctl's own time goes")
@@ -128,6 +141,23 @@ def _run(arguments: argparse.Namespace) -> int:
     tell(f"results are in {arguments.json}")
     ended = [result for one in comparisons for result in one.results if result.status is Status.FAILED]
     return 1 if any(result.contender.kind is not Kind.PEER for result in ended) else 0
+
+
+def _grow(arguments: argparse.Namespace) -> int:
+    options = Options(max(1, arguments.rounds), arguments.limit)
+    chosen = [one for one in SERIES if not arguments.series or one.name in arguments.series]
+    before = load()
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    grown: list[Grown] = []
+    with tempfile.TemporaryDirectory(prefix="flowctl-bench-") as folder:
+        for one in grow(chosen, options, Path(folder), most=arguments.most, tell=tell):
+            print("\n".join(["", *growth_table(one)]), flush=True)
+            grown.append(one)
+            found = growth_json(grown, options, load={"before": before, "after": load()})
+            arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    tell(f"results are in {arguments.json}")
+    points = [point for one in grown for growth in one.growths for point in growth.points]
+    return 1 if any(point.status is Status.FAILED for point in points) else 0
 
 
 def _is_chosen(one: Contender, arguments: argparse.Namespace) -> bool:

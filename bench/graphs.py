@@ -17,6 +17,7 @@ class Task:
 Graph = tuple[Task, ...]
 
 LAYER_WIDTH = 100
+DENSE_TASKS = 1_000
 NEEDED_IN_LAYER = (0, 7, 31)
 BANDS = ("j", "h", "k")
 DIAGONAL_OVERLAP = 0.5
@@ -41,6 +42,15 @@ def layers(count: int) -> Graph:
         needs = dict.fromkeys(f"t{layer - 1}_{(place + step) % width}" for step in NEEDED_IN_LAYER) if layer else ()
         tasks.append(Task(f"t{layer}_{place}", tuple(needs)))
     return tuple(tasks)
+
+
+def dense(edges: int) -> Graph:
+    """1,000 tasks with about so many edges, each task waiting for the ones just before it."""
+    needed = max(1, edges // DENSE_TASKS)
+    return tuple(
+        Task(f"t{number}", tuple(f"t{earlier}" for earlier in range(max(0, number - needed), number)))
+        for number in range(DENSE_TASKS)
+    )
 
 
 def pairs(count: int) -> Graph:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.growth_report import page as growth_page
+
 MEGA = 1e6
 
 
@@ -15,6 +17,9 @@ def page(paths: Sequence[Path]) -> Iterator[str]:
     for path in paths:
         found = json.loads(path.read_text(encoding="utf-8"))
         yield from ("", _measured_with(found), "")
+        if "series" in found:
+            yield from growth_page(found)
+            continue
         yield "| work | contender | wall | x flowctl | CPU | peak | |"
         yield "| --- | --- | ---: | ---: | ---: | ---: | --- |"
         for shape in found["shapes"]:

@@ -26,6 +26,16 @@ def as_json(
     load: Mapping[str, list[float]],
 ) -> dict[str, Any]:
     """Everything that was measured, and what it was measured with."""
+    return {
+        **measured_with(options, load),
+        "versions": dict(versions),
+        "missing": dict(missing),
+        "shapes": [_shape(comparison) for comparison in comparisons],
+    }
+
+
+def measured_with(options: Options, load: Mapping[str, list[float]]) -> dict[str, Any]:
+    """What figures mean nothing without: when, where, from which commit and how they were taken."""
     head, changed = commit()
     return {
         "schema_version": SCHEMA_VERSION,
@@ -35,9 +45,6 @@ def as_json(
         "machine": machine(),
         "load": dict(load),
         "options": {"rounds": options.rounds, "limit_s": options.limit_s, "quick": options.quick},
-        "versions": dict(versions),
-        "missing": dict(missing),
-        "shapes": [_shape(comparison) for comparison in comparisons],
     }
 
 

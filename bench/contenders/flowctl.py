@@ -17,14 +17,16 @@ LARGE = 5_000
 _NOOP = (PROGRAMS / "noop.py").read_text(encoding="utf-8")
 
 
-def _env(case: Case) -> dict[str, str]:
+def environment(case: Case) -> dict[str, str]:
+    """What flowctl is told: where its store is, and that a large file is meant."""
     env = {"FLOWCTL_HOME": str(case.state / "home")}
     if len(case.graph) > LARGE:  # the default limits on a file are for files that people write
         env |= {"FLOWCTL_LIMITS_FILE": "64MiB", "FLOWCTL_LIMITS_NODES": "10000000"}
     return env
 
 
-def _flow(case: Case, graph: Graph, *, name: str = "bench") -> str:
+def flow_text(case: Case, graph: Graph, *, name: str = "bench") -> str:
+    """A graph as a flow in YAML."""
     count = len(graph)
     head = f"version: 1\nname: {name}\nconcurrency: {{tasks: {AT_ONCE}}}\n"
     head += f"limits: {{tasks: {max(count, 1)}, fan_out_items: {max(count, 1)}}}\ntasks:\n"
@@ -50,22 +52,22 @@ def _mistaken(text: str) -> str:
 
 def _written(case: Case) -> Path:
     case.write("noop.py", _NOOP.replace("TOUCHES = False", f"TOUCHES = {case.program.endswith('touch')}"))
-    return case.write("flow.yaml", _flow(case, case.graph))
+    return case.write("flow.yaml", flow_text(case, case.graph))
 
 
 def _run(case: Case) -> Command:
-    return Command((PROGRAM, "run", "-q", str(_written(case))), _env(case))
+    return Command((PROGRAM, "run", "-q", str(_written(case))), environment(case))
 
 
 def _plan(case: Case) -> Command:
-    return Command((PROGRAM, "plan", "--json", str(_written(case))), _env(case))
+    return Command((PROGRAM, "plan", "--json", str(_written(case))), environment(case))
 
 
 def _validate(case: Case) -> Command:
     for number, graph in enumerate(case.graphs):
-        text = _flow(case, graph, name=f"flow_{number}")
+        text = flow_text(case, graph, name=f"flow_{number}")
         case.write(f"flows/flow_{number}.yaml", _mistaken(text) if case.broken else text)
-    return Command((PROGRAM, "validate", "--concise", str(case.folder / "flows")), _env(case))
+    return Command((PROGRAM, "validate", "--concise", str(case.folder / "flows")), environment(case))
 
 
 def _start(case: Case) -> Command:  # noqa: ARG001 - the signature of `Prepare`
@@ -85,7 +87,7 @@ def _count(case: Case, output: str) -> int | None:
 def _succeeded(case: Case) -> int:
     """Tasks, or items of a fan-out, that the store has as succeeded in the latest run."""
     shown = subprocess.run(
-        [PROGRAM, "show", "latest", "--json"], env=_env(case), cwd=case.folder, capture_output=True, check=True
+        [PROGRAM, "show", "latest", "--json"], env=environment(case), cwd=case.folder, capture_output=True, check=True
     )
     tasks = json.loads(shown.stdout)["tasks"].values()
     counts = (task["counts"]["succeeded"] if task.get("counts") else task["state"] == "succeeded" for task in tasks)
