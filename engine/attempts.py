@@ -25,7 +25,7 @@ class AttemptKey(Struct, frozen=True):
 
 
 class AttemptFiles(Struct, frozen=True):
-    """Where an attempt's files are. `work` and `tmp` exist when it starts; the others when somebody wrote them.
+    """Where an attempt's files are. `work` exists when it starts; the others when somebody wrote them.
 
     Attributes:
         work: the run's directory (`FLOW_RUN_DIR`), shared by all tasks of the run.
@@ -41,8 +41,13 @@ class AttemptFiles(Struct, frozen=True):
 
     @property
     def tmp(self) -> str:
-        """`FLOW_TMP`: a folder, removed when the attempt has ended."""
+        """`FLOW_TMP` of a call: a folder, removed when the attempt has ended."""
         return f"{self.base}.tmp"
+
+    @property
+    def slots(self) -> str:
+        """Where `FLOW_TMP` of a process is: one of the numbered folders in this one, its alone until it has ended."""
+        return f"{self.work[: self.work.rindex('/')]}/tmp"
 
     @property
     def log(self) -> str:

@@ -114,19 +114,18 @@ class Effects:
             self._waiter.post(AttemptEnded(key, Outcome(Ending.FAILED, launch)))
             return
         try:
-            self._make_folders(driven, launch)
+            self._make_folders(driven)
         except OSError as problem:
             why = (problem.strerror or "unknown").lower()
-            failure = Failure("exit", f"cannot be started: no folder `{launch.files.tmp}` could be made: {why}")
+            failure = Failure("exit", f"cannot be started: no folder `{launch.files.work}` could be made: {why}")
             self._waiter.post(AttemptEnded(key, Outcome(Ending.FAILED, failure)))
             return
         self._runner.start(launch)
 
-    def _make_folders(self, driven: Driven, launch: Launch) -> None:
+    def _make_folders(self, driven: Driven) -> None:
         if not driven.has_folder:
             self._around.files.make_run(driven.run.id)
             driven.has_folder = True
-        self._around.files.make_attempt(launch.key, launch.files)
 
     def _stop(self, driven: Driven, name: str, item: int | None) -> None:
         spec, task = driven.plan.tasks[name], driven.run.tasks[name]

@@ -1,14 +1,15 @@
 """Where the files of runs are: one folder for a run, in it one for what its tasks share and one for their attempts.
 
     RUNS/RUN_ID/work/                           FLOW_RUN_DIR, shared by the tasks of the run
-    RUNS/RUN_ID/attempts/TASK.[ITEM.]R.A.log    round R, attempt A; likewise its other files, and its folder .tmp/
+    RUNS/RUN_ID/attempts/TASK.[ITEM.]R.A.log    round R, attempt A; likewise its other files
+    RUNS/RUN_ID/tmp/N/                          FLOW_TMP of one attempt after the other
 
 Names of tasks are checked by the language and hold neither a separator nor a digit at the beginning of a part; run ids are
-made here. Nothing a user typed becomes a path without having been looked up first. An attempt costs one `mkdir`, so the
+made here. Nothing a user typed becomes a path without having been looked up first. An attempt costs no folder, so the
 files of all attempts of a run lie side by side.
 """
 
-# ruff: noqa: PTH102, PTH103, PTH118 -- on the hot path paths are text
+# ruff: noqa: PTH103, PTH118 -- on the hot path paths are text
 
 from __future__ import annotations
 
@@ -34,16 +35,6 @@ class RunFiles:
         folder = self.run_folder(run_id)
         os.makedirs(os.path.join(folder, "attempts"), exist_ok=True)
         os.makedirs(os.path.join(folder, "work"), exist_ok=True)
-
-    def make_attempt(self, key: AttemptKey, files: AttemptFiles) -> None:
-        """Make the folder of an attempt, whose run has its folders; they are made again should somebody have removed them."""
-        try:
-            os.mkdir(files.tmp)
-        except FileExistsError:
-            return  # the attempt is taken up again
-        except FileNotFoundError:
-            self.make_run(key.run_id)
-            os.mkdir(files.tmp)
 
     def run_folder(self, run_id: str) -> str:
         """Everything a run has written."""

@@ -77,13 +77,13 @@ class LocalAttempt:
         self._notes.extend(notes)
         return Outcome(Ending.FAILED, failure, exit_code=failure.exit_code)
 
-    def _report(self, outcome: Outcome, *, is_tidy: bool = False, then: Callable[[], None] | None = None) -> None:
-        """Report how it ended; `is_tidy` says that it has no temporary files, `then` is called, from any thread, afterwards."""
+    def _report(self, outcome: Outcome, *, tmp: str = "", then: Callable[[], None] | None = None) -> None:
+        """Report how it ended, once the folder `tmp` is gone; `then` is called, from any thread, afterwards."""
         self._ended = True
         self._over()
         if self._notes:
             outcome = replace(outcome, notes=tuple(self._notes))
-        self._kit.reporter.report(self._launch, outcome, self._masker, is_tidy=is_tidy, then=then)
+        self._kit.reporter.report(self._launch, outcome, self._masker, tmp=tmp, then=then)
 
 
 def leftovers_of(left: list[Process]) -> str:

@@ -13,7 +13,7 @@ from engine.outcomes import Ending, Failure, Json, Outcome
 from engine.runners.attempt import LEFTOVER_GRACE_S, Kit, LocalAttempt, leftovers_of
 from engine.runners.endings import ProcessEnd, describe_end, last_line
 from engine.runners.outputs import BadOutput, check_returned
-from engine.runners.preparation import marker_of, prepare_env, require_fit, require_folder
+from engine.runners.preparation import marker_of, no_folder, prepare_env, require_fit, require_folder
 from engine.runners.reporting import lost
 from engine.runners.stopping import TreeStop
 from engine.runners.streams import Streams
@@ -58,6 +58,7 @@ class CallAttempt(LocalAttempt):
     def _start(self) -> None:
         launch = self._launch
         require_folder(launch.workdir)
+        _make_folder(launch.files.tmp)
         env = prepare_env(launch)
         require_fit(env)
         streams = Streams(self._kit.reactor, log=launch.files.log, kept={}, limit_bytes=0, needles=self._masker.needles)
@@ -126,7 +127,7 @@ class CallAttempt(LocalAttempt):
         self._notes.extend(streams.notes)
         outcome = self._outcome(end, worker, line)
         self._release(worker, end)
-        self._report(outcome)
+        self._report(outcome, tmp=self._launch.files.tmp)
 
     def _release(self, worker: Worker, end: ProcessEnd | None) -> None:
         if end is not None:
@@ -155,3 +156,10 @@ class CallAttempt(LocalAttempt):
             return Outcome(Ending.SUCCEEDED, output=check_returned(self._launch, answer.get("value")))
         except BadOutput as problem:
             return self._failed(Failure("output", str(problem)))
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.makedirs(path, exist_ok=True)  # noqa: PTH103 - the path is text
+    except OSError as error:
+        raise no_folder(path, error) from None

@@ -16,7 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from engine.connectors.catalogue import ENTRY_POINTS, is_import_path
+from engine.connectors.catalogue import is_import_path
+from engine.connectors.plugins import ENTRY_POINTS
 from engine.connectors.protocol import CallContext, Connector, ConnectorError
 from engine.runners.channel import LENGTH
 from engine.values import require_json

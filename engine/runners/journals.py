@@ -22,8 +22,9 @@ class TaskEnd(Struct, frozen=True):
         how: `exit`, `signal`, `refused` (it could not be started) or `unknown` (it could not be killed).
         value: the exit code, the signal, or the error number of a refusal.
         what: what was refused: `folder`, `log`, `script` or `program`.
-        seen: letters: `s` it was told to stop, `o` and `j` there are outputs, `t` there are temporary files.
+        seen: letters: `s` it was told to stop, `o` and `j` there are outputs.
         log_bytes: the length of the log before kept streams were copied to it; -1 when none were.
+        tmp: the number of the folder in which there are temporary files; 0 when there are none.
         left: number and names of processes that were left running, and ended.
         notes: lines for a person.
     """
@@ -33,15 +34,17 @@ class TaskEnd(Struct, frozen=True):
     what: str = ""
     seen: str = ""
     log_bytes: int = -1
+    tmp: int = 0
     left: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 class Start(Struct, frozen=True):
-    """The process of an attempt: `at` is its start time in clock ticks since boot."""
+    """The process of an attempt: `at` is its start time in clock ticks since boot, `tmp` the number of its folder."""
 
     pid: int
     at: int
+    tmp: int = 0
 
 
 class Head(Struct, frozen=True):
@@ -87,6 +90,7 @@ class _Line(Struct):
     what: str = ""
     seen: str = ""
     log_bytes: int = -1
+    tmp: int = 0
     left: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     settled: str | None = None
@@ -152,10 +156,10 @@ def read_journal(path: str) -> Journal:
         if line.spawner is not None:
             head = Head(line.spawner, line.at, line.boot, line.engine, line.socket, line.protocol)
         elif line.started is not None:
-            starts[line.started] = Start(line.pid, line.at)
+            starts[line.started] = Start(line.pid, line.at, line.tmp)
         elif line.ended is not None:
             ends[line.ended] = TaskEnd(
-                line.how, line.value, line.what, line.seen, line.log_bytes, line.left, line.notes
+                line.how, line.value, line.what, line.seen, line.log_bytes, line.tmp, line.left, line.notes
             )
         elif line.settled is not None:
             settled.add(line.settled)

@@ -66,6 +66,12 @@ def require_folder(workdir: str) -> None:
         raise CannotStart(f"the folder `{_shown(workdir)}` does not exist")
 
 
+def no_folder(folder: str, error: OSError) -> CannotStart:
+    """The refusal of an attempt whose folder for temporary files could not be made."""
+    why = (error.strerror or "unknown").lower()
+    return CannotStart(f"cannot be started: no folder `{_shown(folder)}` could be made: {why}")
+
+
 def prepare_env(launch: Launch) -> dict[str, str]:
     """The environment of an attempt: what it was given, its marker, and files in place of long values."""
     env = dict(launch.env)

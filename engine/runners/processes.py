@@ -11,12 +11,13 @@ from engine.attempts import CommandWork, Launch, ScriptWork, Work
 from engine.outcomes import Ending, Failure, Outcome
 from engine.runners.attempt import LEFTOVER_GRACE_S, Kit, LocalAttempt, describe_leftovers
 from engine.runners.endings import ProcessEnd, describe_end, last_line
-from engine.runners.journals import Journal, TaskEnd
+from engine.runners.journals import Journal, Start, TaskEnd
 from engine.runners.outputs import BadOutput, read_outputs
 from engine.runners.preparation import (
     CannotStart,
     explain_refusal,
     marker_of,
+    no_folder,
     prepare_command,
     require_fit,
     require_folder,
@@ -101,15 +102,22 @@ class ProcessAttempt(LocalAttempt):
         if end.left:
             self._notes.append(describe_leftovers(int(end.left[0]), list(end.left[1:])))
         self._notes.extend(end.notes)
-        self._report(self._outcome(end), is_tidy="t" not in end.seen, then=then)
+        self._report(self._outcome(end), tmp=self._tmp(end.tmp), then=then)
 
     def orphaned(self, journal: Journal, *, is_ours: bool) -> None:
         """Its spawner has died: nobody will see how it ends."""
-        tree = tree_of(self.marker, journal.starts.get(self.marker), is_foreign=not is_ours)
-        self.found(journal.ends.get(self.marker), tree, _DIED)
+        start = journal.starts.get(self.marker)
+        tree = tree_of(self.marker, start, is_foreign=not is_ours)
+        self.found(journal.ends.get(self.marker), start, tree, _DIED)
 
     def found(
-        self, end: TaskEnd | None, tree: Tree | None, reason: str, *, then: Callable[[], None] | None = None
+        self,
+        end: TaskEnd | None,
+        start: Start | None,
+        tree: Tree | None,
+        reason: str,
+        *,
+        then: Callable[[], None] | None = None,
     ) -> None:
         """No spawner has it any more: end what is left of it, `tree`; report its end, or that for this `reason` it is lost."""
         self._link = None
@@ -122,7 +130,8 @@ class ProcessAttempt(LocalAttempt):
             if end is not None:
                 self.ended(end, then=then)
             else:
-                self._report(Outcome(Ending.STOPPED) if self._grace_s is not None else lost(reason), then=then)
+                outcome = Outcome(Ending.STOPPED) if self._grace_s is not None else lost(reason)
+                self._report(outcome, tmp=self._tmp(start.tmp if start is not None else 0), then=then)
 
         if tree is None:
             report()
@@ -130,6 +139,9 @@ class ProcessAttempt(LocalAttempt):
             self._tree = tree
             self._stop = TreeStop(self._kit.reactor.call_later, self._kit.family, tree, report)
             self._stop.begin(0)
+
+    def _tmp(self, number: int) -> str:
+        return f"{self._launch.files.slots}/{number}" if number > 0 else ""
 
     # --- what an end means ----------------------------------------------------------------------------------------------
 
@@ -158,6 +170,8 @@ class ProcessAttempt(LocalAttempt):
 
     def _refusal(self, end: TaskEnd) -> Outcome:
         error = OSError(end.value, os.strerror(end.value))
+        if end.what == "tmp":
+            return Outcome(Ending.FAILED, no_folder(self._launch.files.slots, error).failure)
         if end.what in ("log", "script"):
             return lost_by(error)
         try:
@@ -182,7 +196,7 @@ def message(launch: Launch, marker: str, needles: tuple[bytes, ...]) -> tuple[by
         str(launch.token),
         launch.workdir if launch.workdir[:1] == "/" else os.path.abspath(launch.workdir),  # noqa: PTH100 - hot path
         files.log,
-        files.tmp,
+        files.slots,
         files.output,
         files.output_json,
         command.fallback,

@@ -85,7 +85,7 @@ class Recovery:
             journal = next((one for one in self._journals if attempt.marker in one.open_attempts), None)
             if journal is None:
                 tree = tree_of(attempt.marker, None, is_foreign=True) if marker in alive else None
-                attempt.found(None, tree, _NEVER)
+                attempt.found(None, None, tree, _NEVER)
             else:
                 self._recover(attempt, journal, is_alive=marker in alive)
 
@@ -95,7 +95,13 @@ class Recovery:
         rest = tree_of(attempt.marker, start, is_foreign=True)
         tree = rest if is_alive or rest.leader > 0 else None
         then = self._when_posted(attempt.marker, journal)
-        attempt.found(journal.ends.get(attempt.marker), tree, _DIED if same_boot else _REBOOTED, then=then)
+        attempt.found(
+            journal.ends.get(attempt.marker),
+            journal.starts.get(attempt.marker),
+            tree,
+            _DIED if same_boot else _REBOOTED,
+            then=then,
+        )
 
     def _when_posted(self, marker: str, journal: Journal) -> Callable[[], None]:
         link = self._link
@@ -126,7 +132,7 @@ class Recovery:
         alive = {marker for marker, _ in found}
         for marker, attempt in by_marker.items():
             tree = tree_of(attempt.marker, None, is_foreign=True) if marker in alive else None
-            attempt.found(None, tree, _HELPER)
+            attempt.found(None, None, tree, _HELPER)
 
 
 def _helper_prefixes(origin: str) -> tuple[bytes, ...]:

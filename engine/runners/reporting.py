@@ -20,7 +20,7 @@ _LONGEST_MESSAGE = 1000
 
 
 class Reporter:
-    """Reports outcomes, after masking them and removing the attempt's `tmp`."""
+    """Reports outcomes, after masking them and removing the attempt's temporary files."""
 
     def __init__(self, reactor: Reactor) -> None:
         self._reactor = reactor
@@ -32,21 +32,21 @@ class Reporter:
         outcome: Outcome,
         masker: Masker,
         *,
-        is_tidy: bool = False,
+        tmp: str = "",
         then: Callable[[], None] | None = None,
     ) -> None:
-        """Report that the attempt is over, once its temporary files are gone; `is_tidy` says that they are.
+        """Report that the attempt is over, once its temporary files, in the folder `tmp`, are gone.
 
         `then` is called when it has been reported, perhaps from another thread.
         """
         ended = AttemptEnded(launch.key, masked_outcome(outcome, masker))
         remove_spilled(launch.files, launch.env)
-        if is_tidy or _is_removed(launch.files.tmp):
+        if not tmp or _is_removed(tmp):
             self._post(ended, then)
             return
         self._sweepers = {thread for thread in self._sweepers if thread.is_alive()}
         # A build may leave a hundred thousand files: the loop does not wait for their removal.
-        sweeper = threading.Thread(target=self._sweep, args=(launch.files.tmp, ended, then), daemon=True)
+        sweeper = threading.Thread(target=self._sweep, args=(tmp, ended, then), daemon=True)
         self._sweepers.add(sweeper)
         sweeper.start()
 

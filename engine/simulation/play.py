@@ -9,7 +9,6 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from engine.attempts import AttemptFiles, AttemptKey
 from engine.errors import FlowctlError
 from engine.ids import encode
 from engine.launching import Surroundings
@@ -140,9 +139,6 @@ class ImaginaryFiles(RunFiles):
 
     def make_run(self, run_id: str) -> None:
         """Nothing: a simulation leaves no trace on the machine."""
-
-    def make_attempt(self, key: AttemptKey, files: AttemptFiles) -> None:
-        """Nothing either."""
 
     def run_folder(self, run_id: str) -> str:
         """The folder a run would have."""

@@ -1,7 +1,7 @@
 """What a spawner has started and how it ended, one JSON object a line: it survives the engine, not the power.
 
     {"spawner": PID, "at": START, "boot": ID, "engine": OWNER, "socket": NAME, "protocol": 1}
-    {"started": ATTEMPT, "pid": PID, "at": START}
+    {"started": ATTEMPT, "pid": PID, "at": START, "tmp": NUMBER}
     {"ended": ATTEMPT, "how": "exit", "value": 0, ...}
 
 A start time is in clock ticks since boot, as in `/proc/PID/stat`. Lines are gathered and written in one piece, before
@@ -37,9 +37,9 @@ class Journal:
             self._pending = self._pending or b"\n"
             self.flush()
 
-    def started(self, marker: bytes, pid: int, at: int) -> None:
-        """An attempt has a process."""
-        line = b'{"started": %s, "pid": %d, "at": %d}\n' % (quoted(marker), pid, at)
+    def started(self, marker: bytes, pid: int, at: int, slot: int) -> None:
+        """An attempt has a process, and the temporary folder of this number."""
+        line = b'{"started": %s, "pid": %d, "at": %d, "tmp": %d}\n' % (quoted(marker), pid, at, slot)
         self._running[marker] = line
         self._pending += line
 

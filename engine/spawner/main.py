@@ -17,6 +17,7 @@ from _signal import signal as handle
 from engine.spawner.frames import ENGINE, PROTOCOL
 from engine.spawner.guests import Door, Guest
 from engine.spawner.journal import Journal, quoted
+from engine.spawner.slots import Slots, path_of
 from engine.spawner.starting import Refused, enter, open_log, spawn, start_time, write_script
 from engine.spawner.subreaper import become_subreaper
 from engine.spawner.turns import Turns
@@ -34,15 +35,17 @@ class Task:
     """An attempt whose process has not been reaped."""
 
     __slots__ = (
-        "at", "files", "grace_s", "guest", "left", "marker", "needles", "notes", "pid", "stop", "stopped", "streams",
-        "token",
+        "at", "grace_s", "guest", "left", "marker", "needles", "notes", "outputs", "pid", "slot", "slots", "stop", "stopped",
+        "streams", "token",
     )  # fmt: skip
 
     def __init__(self, guest: Guest, fields: list[bytes]) -> None:
         self.guest: Guest | None = guest
         self.marker = fields[1]
         self.token = int(fields[2])
-        self.files = fields[5:8]
+        self.slots = fields[5]
+        self.slot = 0
+        self.outputs = fields[6:8]
         self.grace_s = float(fields[14])
         self.needles: tuple[bytes, ...] = ()
         self.streams: Streams | None = None
@@ -64,6 +67,7 @@ class Spawner:
         self._tasks: dict[int, Task] = {}
         self._by_marker: dict[bytes, Task] = {}
         self._held: dict[int, None] = {}  # processes that have ended, and stay until nothing of their tree is left
+        self._slots = Slots()
         self._family: Family | None = None
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._children = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
@@ -160,6 +164,7 @@ class Spawner:
         rest = fields[16 + argc :]
         try:
             enter(workdir)
+            task.slot = self._take_slot(task.slots)
             if script_path:
                 write_script(script_path, script)
             if any(fields[10:14]):
@@ -168,6 +173,7 @@ class Spawner:
                 stdout = stderr = open_log(log)
             try:
                 env = dict(zip(rest[::2], rest[1::2], strict=True))
+                env[b"FLOW_TMP"] = path_of(task.slots, task.slot)
                 task.pid, task.at = spawn(argv, env, fallback, (self._null, stdout, stderr))
             finally:
                 if task.streams is None:
@@ -182,7 +188,13 @@ class Spawner:
         self._tasks[task.pid] = self._by_marker[task.marker] = task
         if self._family is not None:
             self._family.started(task.pid)
-        self._journal.started(task.marker, task.pid, task.at)
+        self._journal.started(task.marker, task.pid, task.at, task.slot)
+
+    def _take_slot(self, parent: bytes) -> int:
+        try:
+            return self._slots.take(parent)
+        except OSError as error:
+            raise Refused(b"tmp", error.errno or 0) from None
 
     def _open_streams(self, task: Task, fields: list[bytes]) -> tuple[int, int]:
         """Streams that are masked on their way, or kept for outputs."""
@@ -291,7 +303,8 @@ class Spawner:
             task.notes.extend(self._masked(task, note.encode()) for note in task.streams.notes)
         if self._journal.problem:
             task.notes.append(b"the journal of attempts cannot be written: " + self._journal.problem.encode())
-        facts = (how, str(value).encode(), what, self._seen(task), str(log_bytes).encode())
+        seen, slot = self._seen(task), self._slot_left(task)
+        facts = (how, str(value).encode(), what, seen, str(log_bytes).encode(), str(slot).encode())
         self._journal.ended(task.marker, _facts(facts, task.left, task.notes))
         if task.guest is not None:
             task.guest.reported[task.marker] = None
@@ -299,20 +312,18 @@ class Spawner:
             task.guest.tell(b"ended", task.marker, *facts, count, *task.left, *task.notes)
 
     def _seen(self, task: Task) -> bytes:
-        """What was found at the end, a letter each: stopped, output, output as JSON, temporary files."""
-        tmp, output, output_json = task.files
+        """What was found at the end, a letter each: stopped, output, output as JSON."""
+        output, output_json = task.outputs
         seen = b"s" if task.stopped else b""
         if os.access(output, os.F_OK):
             seen += b"o"
         if os.access(output_json, os.F_OK):
             seen += b"j"
-        try:
-            os.rmdir(tmp)  # noqa: PTH106
-        except FileNotFoundError:
-            return seen
-        except OSError:
-            return seen + b"t"
         return seen
+
+    def _slot_left(self, task: Task) -> int:
+        """The number of the attempt's folder if there are temporary files in it, which are the engine's to remove."""
+        return 0 if not task.slot or self._slots.give_back(task.slots, task.slot) else task.slot
 
     def _masked(self, task: Task, text: bytes) -> bytes:
         if not task.needles:
@@ -348,15 +359,8 @@ def _tree_of(task: Task) -> Tree:
     return Tree(task.pid, frozenset({task.marker}))
 
 
-def _facts(facts: tuple[bytes, ...], left: list[bytes], notes: list[bytes]) -> bytes:
-    how, value, what, seen, log_bytes = facts
-    text = b'"how": "%s", "value": %s, "what": "%s", "seen": "%s", "log_bytes": %s' % (
-        how,
-        value,
-        what,
-        seen,
-        log_bytes,
-    )
+def _facts(facts: tuple[bytes, bytes, bytes, bytes, bytes, bytes], left: list[bytes], notes: list[bytes]) -> bytes:
+    text = b'"how": "%s", "value": %s, "what": "%s", "seen": "%s", "log_bytes": %s, "tmp": %s' % facts
     if left:
         text += b', "left": [%s]' % b", ".join(map(quoted, left))
     if notes:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.attempts import AttemptFiles, AttemptKey, Launch
+from engine.attempts import Launch
 from engine.commands import Cancel
 from engine.errors import StoreConflict, StoreUnavailable
 from engine.events import ResetRequested
@@ -110,7 +110,7 @@ def test_a_secret_that_is_missing_fails_its_task_alone() -> None:
 class NoRoom(NoFolders):
     """Folders on a full disk."""
 
-    def make_attempt(self, key: AttemptKey, files: AttemptFiles) -> None:
+    def make_run(self, run_id: str) -> None:
         """Nothing fits."""
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -124,11 +124,11 @@ def test_a_folder_that_cannot_be_made_fails_the_attempt() -> None:
     assert loop.started == []
 
 
-def test_the_folders_of_an_attempt_are_there_when_it_starts(tmp_path: Path) -> None:
+def test_the_folders_of_a_run_are_there_when_an_attempt_starts(tmp_path: Path) -> None:
     seen: list[tuple[bool, bool]] = []
 
     def look(launch: Launch) -> tuple[float, Outcome]:
-        seen.append((Path(launch.files.work).is_dir(), Path(launch.files.tmp).is_dir()))
+        seen.append((Path(launch.files.work).is_dir(), Path(launch.files.log).parent.is_dir()))
         return 1, OK
 
     loop = Loop({"a": look}, files=RunFiles(tmp_path))

@@ -40,12 +40,12 @@ class Bench:
         self.outcomes: dict[AttemptKey, Outcome] = {}
         self._count = 0
         self.run_dir = folder / "work"
+        self.slots = folder / "tmp"
         self.run_dir.mkdir()
 
     def launch(self, work: Work, **fields: Any) -> Launch:
         self._count += 1
         files = AttemptFiles(str(self.run_dir), f"{self.folder}/attempt-{self._count}")
-        Path(files.tmp).mkdir()
         env = {
             "PATH": PATH,
             "FLOW_OUTPUT": files.output,

@@ -119,7 +119,8 @@ def test_a_process_sees_its_environment_and_nothing_of_the_engine(
     bench.end_of(launch)
     seen = dict(pair.split("=", 1) for pair in log_of(launch).split("\0") if pair)
     assert seen.pop(MARKER) == f"{RUN_ID}.task_1.-.1.1"
-    assert seen == dict(launch.env)
+    assert seen.pop("FLOW_TMP").startswith(f"{bench.slots}/")
+    assert seen == {name: value for name, value in launch.env.items() if name != "FLOW_TMP"}
 
 
 def test_a_process_has_an_empty_stdin_a_session_of_its_own_and_no_stray_descriptor(bench: Bench) -> None:
@@ -209,10 +210,34 @@ def test_temporary_files_are_removed_and_links_not_followed(bench: Bench) -> Non
     (precious / "file").write_text("keep")
     launch = bench.start(ScriptWork(f'mkdir -p "$FLOW_TMP/a/b"; touch "$FLOW_TMP/a/c"; ln -s {precious} "$FLOW_TMP/l"'))
     assert bench.end_of(launch).ending is Ending.SUCCEEDED
-    assert not os.path.lexists(launch.files.tmp)
+    assert list(bench.slots.iterdir()) == []
     launch = bench.start(ScriptWork(f'rmdir "$FLOW_TMP"; ln -s {precious} "$FLOW_TMP"'))
     assert bench.end_of(launch).ending is Ending.SUCCEEDED
     assert (precious / "file").read_text() == "keep"
+    assert list(bench.slots.iterdir()) == []
+
+
+def test_each_task_has_an_empty_folder_of_its_own_for_temporary_files(bench: Bench) -> None:
+    script = 'echo "$FLOW_TMP"; test -z "$(ls -A "$FLOW_TMP")"; '
+    after_another = [bench.start(ScriptWork(script + "touch $FLOW_TMP/x")) for _ in range(1)]
+    assert bench.end_of(after_another[0]).ending is Ending.SUCCEEDED
+    launches = [bench.start(ScriptWork(script + "while [ ! -e go ]; do sleep 0.01; done")) for _ in range(3)]
+    bench.turn_until(lambda: all(map(log_of, launches)))
+    assert len(set(map(log_of, launches))) == 3
+    (bench.run_dir / "go").touch()
+    assert {bench.end_of(launch).ending for launch in launches} == {Ending.SUCCEEDED}
+    again = bench.start(ScriptWork(script + 'rm -r "$FLOW_TMP"'))
+    assert bench.end_of(again).ending is Ending.SUCCEEDED
+    assert log_of(again) in set(map(log_of, launches))
+    last = [bench.start(ScriptWork(script)) for _ in range(3)]
+    assert {bench.end_of(launch).ending for launch in last} == {Ending.SUCCEEDED}
+
+
+def test_a_folder_that_cannot_be_made_is_told(bench: Bench) -> None:
+    bench.slots.write_text("in the way")
+    outcome = bench.command("true")
+    assert outcome.failure is not None
+    assert outcome.failure.message.startswith(f"cannot be started: no folder `{bench.slots}` could be made: ")
 
 
 def test_a_log_that_cannot_be_opened_loses_the_attempt(bench: Bench) -> None:

@@ -124,7 +124,7 @@ def test_an_end_that_nobody_saw_is_told(bench: Bench, code: int) -> None:
         assert failure_of(outcome) == "exited with 3: last"
     else:
         assert outcome.output == {"rows": 7}
-    assert not Path(launch.files.tmp).exists()
+    assert list(bench.slots.iterdir()) == []
     nothing_is_left(bench)
 
 
