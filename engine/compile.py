@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
@@ -23,6 +22,7 @@ from engine.compiling.derive import (
     service_users_of,
     waves_of,
 )
+from engine.compiling.digest import digest_of
 from engine.compiling.policies import (
     DEFAULT_CLEANUP,
     DEFAULT_EVERY,
@@ -41,7 +41,6 @@ from specs.model import FlowSpec, TaskSpec
 from specs.model.parts import EdgeSpec, ProbeSpec, RepeatSpec, RetryUpstreamSpec
 from specs.model.task import UndoSpec
 
-LANGUAGE_VERSION = 1
 HOOK_KINDS = ("start", "success", "failure", "cancelled", "complete")
 _EDGE_KINDS = {
     "after": EdgeKind.AFTER,
@@ -88,16 +87,6 @@ def compile_flow(checked: Checked, *, base: Path) -> Plan:
     """
     with without_collection():
         return _compile(checked, base, {})
-
-
-def digest_of(files: Mapping[str, str]) -> str:
-    """SHA-256 over the language version and every file a flow is made of, in hexadecimal."""
-    digest = hashlib.sha256(f"flowctl language {LANGUAGE_VERSION}\n".encode())
-    for name in sorted(files):
-        text = files[name].encode()
-        digest.update(f"{len(name.encode())} {name} {len(text)}\n".encode())
-        digest.update(text)
-    return digest.hexdigest()
 
 
 def _compile(checked: Checked, base: Path, done: dict[int, Plan]) -> Plan:

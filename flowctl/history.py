@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from engine.compiling.digest import digest_of
 from engine.errors import FlowctlError, InvalidFlow, RunNotFound
 from flowctl.redaction import sensitive_parameters, without_sensitive
 from flowctl.workspace import Workspace
@@ -211,20 +212,14 @@ class StoredPlans:
 
     def plan_of(self, files: Mapping[str, str], *, base: str | None = None) -> Plan:
         """The plan of files kept with a run, of which the first is the flow's own. Raises `PlanLost`."""
-        from specs.check import check_text
         from specs.policy import ANSWERED
 
-        own = next(iter(files), "")
-        checked = check_text(
-            files.get(own, "").encode(),
-            own,
-            StoredFiles(files),
-            catalogue=self._workspace.catalogue,
-            limits=self._workspace.limits,
-            policy=ANSWERED,
-        )
+        own, start = next(iter(files), ""), Path(base) if base else Path.cwd()
+        version = digest_of(files)
         try:
-            return self._workspace.compile_checked(checked, base=Path(base) if base else None)
+            return self._workspace.compile_files(
+                own, StoredFiles(files), policy=ANSWERED, base=start, version=version
+            ).plan
         except InvalidFlow as error:
             raise PlanLost(
                 f"`{own}` as it was then is not a valid flow for this flowctl",

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from engine.reactor import SelectorReactor
     from engine.run_files import RunFiles
     from engine.store.port import Store
-    from flowctl.plan_cache.plans import Compiled, Conditions, PlanCache
+    from flowctl.plan_cache.plans import Compiled
     from specs.check import Checked
+    from specs.files import Files
+    from specs.policy import Policy
     from specs.source import Limits
 
 STDIN = "-"
@@ -86,38 +88,38 @@ class Workspace:
         Raises:
             InvalidFlow: it has errors, or uses what this engine does not honour yet.
         """
-        from flowctl.plan_cache.plans import Compiled, PlanCache
+        policy = self.settings.checks.for_runs()
+        if flow == STDIN:
+            from flowctl.plan_cache.plans import Compiled
 
-        if flow == STDIN or not self.settings.cache:
             checked = self.check(flow)
             return Compiled(self.compile_checked(checked), warnings_of(checked))
         path = self.locate(flow)
         files = ProjectFiles((path,), most=self.settings.limits.file_bytes)
-        conditions = self._conditions(path)
-        cache = PlanCache(self.settings.folders.cache / "plans")
-        return cache.find(conditions, files) or self._compile_anew(path, files, cache, conditions)
+        return self.compile_files(path.as_posix(), files, policy=policy, base=Path.cwd())
 
-    def _compile_anew(self, path: Path, files: ProjectFiles, cache: PlanCache, conditions: Conditions) -> Compiled:
+    def compile_files(self, path: str, files: Files, *, policy: Policy, base: Path, version: str = "") -> Compiled:
+        """The same for a flow among `files`, whose names start from `base`. Flows that differ in nothing but their texts
+        take each other's place in the cache, unless their `version` differs."""
+        from flowctl.plan_cache.plans import Compiled, Conditions, PlanCache
+
+        most = self.settings.limits
+        told = Conditions(path, str(base), most, policy, self.settings.connectors, version)
+        cache = PlanCache(self.settings.folders.cache / "plans") if self.settings.cache else None
+        found = cache.find(told, files) if cache is not None else None
+        if found is not None:
+            return found
         from engine.connectors.catalogue import InstalledCatalogue
-        from flowctl.plan_cache.plans import Compiled
         from flowctl.plan_cache.trace import TracedFiles
         from specs.check import check_file
 
-        traced = TracedFiles(files)
+        traced = TracedFiles(files, base)
         catalogue = InstalledCatalogue(self.settings.connectors, traced.plugins)
-        policy = self.settings.checks.for_runs()
-        checked = check_file(path.as_posix(), traced, catalogue=catalogue, limits=self.limits, policy=policy)
-        compiled = Compiled(self.compile_checked(checked), warnings_of(checked))
-        cache.keep(conditions, compiled, traced, root=checked.root)
+        checked = check_file(path, traced, catalogue=catalogue, limits=self.limits, policy=policy)
+        compiled = Compiled(self.compile_checked(checked, base=base), warnings_of(checked))
+        if cache is not None:
+            cache.keep(told, compiled, traced, root=checked.root)
         return compiled
-
-    def _conditions(self, path: Path) -> Conditions:
-        from flowctl.plan_cache.plans import Conditions
-
-        settings = self.settings
-        return Conditions(
-            path.as_posix(), str(Path.cwd()), settings.limits, settings.checks.for_runs(), settings.connectors
-        )
 
     def compile_checked(self, checked: Checked, *, base: Path | None = None) -> Plan:
         """The plan of a flow that has been checked, whose files' names start from `base` or from here; raises

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from engine.connectors.plugins import installed_plugins
 from engine.connectors.signatures import BUILT_IN
 from specs.context import ActionSpec
-
-ENTRY_POINTS = "flowctl.connectors"
 
 UNKNOWN: Mapping[str, ActionSpec] = MappingProxyType({})
 """What `actions` gives for a type whose signature only its code knows: the type exists, any action of it is admitted, and
@@ -48,13 +47,6 @@ class InstalledCatalogue:
         if self._plugins is None:  # reading the metadata of all packages takes milliseconds: only when asked for
             self._plugins = self._find_plugins()
         return self._plugins
-
-
-def installed_plugins() -> tuple[str, ...]:
-    """Names of the connector types that installed packages offer."""
-    from importlib import metadata  # with `email` and `zipfile` behind it
-
-    return tuple(sorted({point.name for point in metadata.entry_points(group=ENTRY_POINTS)}))
 
 
 def is_import_path(type_name: str) -> bool:

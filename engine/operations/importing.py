@@ -12,7 +12,7 @@ from typing import BinaryIO, TypeVar
 
 from msgspec import Struct, field
 
-from engine.compile import digest_of
+from engine.compiling.digest import digest_of
 from engine.errors import FlowctlError
 from engine.ids import is_id
 from engine.operations.archive import BadArchive, End, Header, LogPiece, Record, read_records

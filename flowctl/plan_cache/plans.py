@@ -38,6 +38,7 @@ class Conditions(Struct, frozen=True, array_like=True):
     Attributes:
         path: the flow as it was named, seen from `folder`.
         connectors: connector types of the project.
+        version: what else tells flows apart, such as a digest of their texts.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Conditions(Struct, frozen=True, array_like=True):
     limits: FileLimits
     policy: Policy
     connectors: Mapping[str, str]
+    version: str = ""
 
     def digest(self) -> str | None:
         """A name for what is made under these conditions by this program; `None` where a path is no Unicode."""
@@ -103,7 +105,7 @@ class PlanCache:
             return None
         try:
             entry = msgspec.msgpack.decode(data, type=_Entry)
-            contents = read_again(entry.trace, files)
+            contents = read_again(entry.trace, files, Path(conditions.folder))
             return None if contents is None else _compiled(entry, contents)
         except (msgspec.DecodeError, NotDecodable, UnicodeDecodeError, LookupError):
             self._folder.remove(name)  # kept by another version of this program that calls itself the same

@@ -11,10 +11,12 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from engine.connectors.plugins import installed_plugins
 from specs.files import FileProblem, Files
 
 Kind: TypeAlias = Literal["read", "root", "siblings", "real"]
@@ -43,10 +45,12 @@ class Trace(Struct, frozen=True, array_like=True):
 
 
 class TracedFiles:
-    """Files that remember what they were asked, and what they gave: a `specs.files.Files` around another."""
+    """Files that remember what they were asked, and what they gave: a `specs.files.Files` around another. Their names start
+    from `base`."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, base: Path) -> None:
         self._files = files
+        self._base = base
         self._answers: dict[tuple[Kind, str], str] = {}
         self._plugins: Plugins | None = None
         self.contents: dict[str, bytes] = {}
@@ -60,7 +64,7 @@ class TracedFiles:
             raise
         self.contents[path] = data
         self._answers["read", path] = _digest(data)
-        self._answers["real", path] = _real_folder(path)
+        self._answers["real", path] = _real_folder(path, self._base)
         return data
 
     def root_of(self, path: str) -> str:
@@ -77,8 +81,6 @@ class TracedFiles:
 
     def plugins(self) -> tuple[str, ...]:
         """Names of the connector types that installed packages offer."""
-        from engine.connectors.catalogue import installed_plugins
-
         if self._plugins is None:
             self._plugins = Plugins(installed_plugins(), _searched())
         return self._plugins.names
@@ -90,25 +92,25 @@ class TracedFiles:
         return Trace(tuple(answers), self._plugins)
 
 
-def read_again(trace: Trace, files: Files) -> Mapping[str, bytes] | None:
+def read_again(trace: Trace, files: Files, base: Path) -> Mapping[str, bytes] | None:
     """The contents of all files that were read, by path; `None` when anything would be answered differently."""
     contents: dict[str, bytes] = {}
     for one in trace.answers:
-        if _asked(one.kind, one.path, files, contents) != one.answer:
+        if _asked(one, files, base, contents) != one.answer:
             return None
     return contents if trace.plugins is None or _are_the_same(trace.plugins) else None
 
 
-def _asked(kind: Kind, path: str, files: Files, contents: dict[str, bytes]) -> str:
-    match kind:
+def _asked(one: Answer, files: Files, base: Path, contents: dict[str, bytes]) -> str:
+    match one.kind:
         case "root":
-            return files.root_of(path)
+            return files.root_of(one.path)
         case "siblings":
-            return _listed(files.siblings(path))
+            return _listed(files.siblings(one.path))
         case "real":
-            return _real_folder(path)
+            return _real_folder(one.path, base)
         case "read":
-            return _read(path, files, contents)
+            return _read(one.path, files, contents)
 
 
 def _read(path: str, files: Files, contents: dict[str, bytes]) -> str:
@@ -131,15 +133,13 @@ def _listed(names: Iterable[str]) -> str:
     return _digest("\0".join(names).encode(errors="surrogateescape"))
 
 
-def _real_folder(path: str) -> str:
-    return os.path.realpath(os.path.dirname(path))  # noqa: PTH120 - as text, like the paths of a check
+def _real_folder(path: str, base: Path) -> str:
+    return os.path.realpath((base / path).parent)
 
 
 def _are_the_same(plugins: Plugins) -> bool:
     if plugins.searched == _searched():
         return True
-    from engine.connectors.catalogue import installed_plugins
-
     return plugins.names == installed_plugins()
 
 

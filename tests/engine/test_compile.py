@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.compile import compile_flow, digest_of
+from engine.compile import compile_flow
+from engine.compiling.digest import digest_of
 from engine.errors import InvalidFlow
 from engine.plan import EdgeKind, ExecAction, Plan, RunAction
 from specs.check import check_text

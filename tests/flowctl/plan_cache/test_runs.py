@@ -85,13 +85,17 @@ class Project:
 
     def run(self, *arguments: str, flow: str = FLOW, env: dict[str, str] | None = None) -> Ran:
         """Run the flow in a fresh process."""
-        return self.end(self.start(*arguments, flow=flow, env=env))
+        return self.call("run", flow, *arguments, env=env)
 
-    def start(self, *arguments: str, flow: str = FLOW, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    def call(self, *words: str, env: dict[str, str] | None = None) -> Ran:
+        """Any command in a fresh process."""
+        return self.end(self.start(*words, env=env))
+
+    def start(self, *words: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
         """The same, without waiting."""
         loaded = self.folder / f"loaded-{next(self.numbers)}"
         return subprocess.Popen(
-            [sys.executable, "-c", PROBE, "run", flow, *arguments],
+            [sys.executable, "-c", PROBE, *words],
             cwd=self.folder,
             env=environment(self.folder, {"LOADED": str(loaded), **(env or {})}),
             stdout=subprocess.PIPE,
@@ -257,7 +261,7 @@ def test_a_flow_is_compiled_anew_when_that_is_wanted(project: Project, how: str)
 
 
 def test_runs_at_the_same_time_share_a_cache(project: Project) -> None:
-    together = [project.start() for _ in range(4)]
+    together = [project.start("run", FLOW) for _ in range(4)]
     for process in together:
         _, stderr = process.communicate(timeout=60)
         assert process.returncode == 0, stderr
@@ -302,6 +306,17 @@ def test_a_connector_that_is_no_longer_installed_is_missed(project: Project, tmp
     gone = project.run(env=env)
     assert gone.code == 2
     assert "FLOW222" in gone.stderr
+
+
+def test_the_plan_of_a_stored_run_is_kept_as_well(project: Project) -> None:
+    project.write(FLOW, PARENT.replace("{default: world}", "{default: world, sensitive: true}"))
+    assert project.run("-p", "who=hush-hush").code == 0
+    project.write(FLOW, PARENT)
+    shown = [project.call("show", "latest", "--json") for _ in range(2)]
+    assert [one.was_compiled for one in shown] == [True, False]
+    assert shown[0].stdout == shown[1].stdout
+    assert "hush-hush" not in shown[1].stdout
+    assert '"who": "***"' in shown[1].stdout or '"who":"***"' in shown[1].stdout
 
 
 def test_a_flow_from_stdin_is_not_kept(project: Project) -> None:
