@@ -110,7 +110,10 @@ class Analysis:
     def _learn_types(self, graph: FlowGraph) -> None:
         """Types of items and of `set` values, upstream first: those downstream are made of them."""
         hook = _hook_of(graph)
-        for name in graph.topological():
+        typed = {name for name, _ in graph.having("fan_out", "set")}
+        for name in graph.topological() if typed else ():
+            if name not in typed:
+                continue
             task = graph.tasks[name]
             reader = Reader("hook" if hook else "task", name, hook=hook)
             if task.fan_out is not None:
