@@ -23,13 +23,15 @@ def critical_path(plan: Plan, never: Container[str], durations: Mapping[str, flo
     length: dict[Vertex, Length] = {}
     came_from: dict[Vertex, Vertex] = {}
     for vertex in _in_order(plan, expected):
+        id_, side = vertex
         longest: Length = (0.0, 0)
+        if side == "end":  # the task's own work lies between its start and its end
+            came_from[vertex] = (id_, "start")
+            seconds, count = length[id_, "start"]
+            longest = seconds + (_seconds(plan.tasks[id_], durations) or 0.0), count + 1
         for earlier in _earlier(plan, expected, vertex):
-            seconds, count = length[earlier]
-            if earlier[0] == vertex[0]:  # the task's own work lies between its start and its end
-                seconds, count = seconds + (_seconds(plan.tasks[vertex[0]], durations) or 0.0), count + 1
-            if vertex not in came_from or (seconds, count) > longest:
-                longest, came_from[vertex] = (seconds, count), earlier
+            if vertex not in came_from or length[earlier] > longest:
+                longest, came_from[vertex] = length[earlier], earlier
         length[vertex] = longest
     return _path(plan, length, came_from, durations)
 
@@ -49,8 +51,12 @@ def _in_order(plan: Plan, expected: Collection[str]) -> Iterable[Vertex]:
     """The vertices of the expected tasks, each after those it waits for."""
     if not plan.holders:  # then waves are an order of whole tasks
         return (vertex for wave in plan.waves for id_ in wave if id_ in expected for vertex in _sides(id_))
-    vertices = (vertex for id_ in plan.main if id_ in expected for vertex in _sides(id_))
-    return TopologicalSorter({vertex: _earlier(plan, expected, vertex) for vertex in vertices}).static_order()
+    order: TopologicalSorter[Vertex] = TopologicalSorter()
+    for id_ in (id_ for id_ in plan.main if id_ in expected):
+        start, end = _sides(id_)
+        order.add(start, *_earlier(plan, expected, start))
+        order.add(end, start, *_earlier(plan, expected, end))
+    return order.static_order()
 
 
 def _sides(id_: str) -> tuple[Vertex, Vertex]:
@@ -58,15 +64,15 @@ def _sides(id_: str) -> tuple[Vertex, Vertex]:
 
 
 def _earlier(plan: Plan, expected: Collection[str], vertex: Vertex) -> list[Vertex]:
-    """The vertices that one waits for."""
+    """The vertices that one waits for, the start of a task before its end left out."""
     id_, side = vertex
-    if side == "start":
-        return [
-            (edge.upstream, "start" if edge.kind is EdgeKind.AFTER_START else "end")
-            for edge in plan.tasks[id_].edges
-            if edge.upstream in expected
-        ]
-    return [(id_, "start"), *((holder, "end") for holder in plan.holders.get(id_, ()) if holder in expected)]
+    if side == "end":
+        return [(holder, "end") for holder in plan.holders.get(id_, ()) if holder in expected] if plan.holders else []
+    return [
+        (edge.upstream, "start" if edge.kind is EdgeKind.AFTER_START else "end")
+        for edge in plan.tasks[id_].edges
+        if edge.upstream in expected
+    ]
 
 
 def _seconds(task: PlanTask, durations: Mapping[str, float]) -> float | None:
