@@ -30,16 +30,16 @@ def decide(plan: Plan, run: Run, command: Command, *, now: datetime, random: Ran
     if run.state.is_final:
         return []
     d = Decision(plan, run, now, random)
-    match command:
+    match command:  # the most frequent first
+        case AttemptEnded():
+            attempt_ended(d, command)
+        case Admit():
+            admit(d, command)
         case Start():
             if run.state is RunState.QUEUED:
                 start(d)
         case Tick():
             fire_due(d)
-        case Admit():
-            admit(d, command)
-        case AttemptEnded():
-            attempt_ended(d, command)
         case AttemptReady():
             service_ready(d, command.key)
         case Cancel():

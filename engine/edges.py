@@ -18,12 +18,6 @@ Answers: TypeAlias = dict[str, Recovery]
 """What has been found out about failed tasks; it holds as long as no task changes."""
 
 S = TaskState
-_BY_SUCCESS = {
-    EdgeKind.AFTER: MET,
-    EdgeKind.AFTER_START: MET,
-    EdgeKind.AFTER_END: MET,
-    EdgeKind.AFTER_FAILURE: NO,
-}
 _BY_NOT_REACHED = {
     EdgeKind.AFTER: BROKEN,
     EdgeKind.AFTER_START: BROKEN,
@@ -83,7 +77,7 @@ def edge_state(plan: Plan, tasks: Mapping[str, TaskRun], task: str, edge: Edge, 
     if state is S.SUCCEEDED:
         if kind is EdgeKind.ARM:
             return MET if task in upstream.chosen else OFF
-        return _BY_SUCCESS[kind]
+        return NO if kind is EdgeKind.AFTER_FAILURE else MET
     if state is S.FAILED:
         return _after_failure(plan, tasks, edge, answers, started=upstream.started)
     if state is S.CANCELLED and kind is EdgeKind.AFTER_START and upstream.started:
@@ -111,6 +105,8 @@ def verdict(
     edges: Sequence[Edge], states: Sequence[str], join: Literal["all", "strict", "any"] | int
 ) -> Verdict | None:
     """What the edges decide for a task that is pending, or `None` while it has to wait. `if` comes after this."""
+    if isinstance(join, str) and states.count(MET) == len(states):
+        return "run"
     arms = [state for edge, state in zip(edges, states, strict=True) if edge.kind is EdgeKind.ARM]
     flat = [state for edge, state in zip(edges, states, strict=True) if edge.kind is not EdgeKind.ARM]
     taken = not arms or MET in arms

@@ -39,7 +39,7 @@ from engine.events import (
     TaskSucceeded,
 )
 from engine.outcomes import Ending
-from engine.plan import ATTEMPT_ACTIONS, EdgeKind, FlowAction, Plan, PlanTask, WaitAction
+from engine.plan import LIVE_ACTIONS, EdgeKind, FlowAction, Plan, PlanTask, WaitAction
 from engine.run import MET, OFF, WAITING, ItemRun, Run, TaskRun, Timer, Unit
 from engine.states import RunState, TaskState, advance, advance_run
 
@@ -159,7 +159,8 @@ def _queued(plan: Plan, run: Run, event: TaskQueued) -> None:
     _note_cleanup(run, task)
     unit.state = advance(unit.state, S.QUEUED)
     unit.queued_at, unit.queue_order, unit.due = event.at, run.seq, None
-    _limit_queueing(plan, run, event.task, event.item, event.at)
+    if plan.tasks[event.task].queue_timeout is not None:
+        _limit_queueing(plan, run, event.task, event.item, event.at)
 
 
 def _fanned_out(plan: Plan, run: Run, event: FannedOut) -> None:
@@ -176,8 +177,9 @@ def _fanned_out(plan: Plan, run: Run, event: FannedOut) -> None:
     if not task.items:  # `on_empty: succeed` counts as started
         task.state, task.started, task.started_at = advance(task.state, S.RUNNING), True, event.at
         _tell_own(plan, run, event.task, event.at)
-    for index in range(len(task.items)):
-        _limit_queueing(plan, run, event.task, index, event.at)
+    if plan.tasks[event.task].queue_timeout is not None:
+        for index in range(len(task.items)):
+            _limit_queueing(plan, run, event.task, index, event.at)
 
 
 def _note_cleanup(run: Run, task: TaskRun) -> None:
@@ -223,7 +225,7 @@ def _attempt_started(plan: Plan, run: Run, event: AttemptStarted) -> None:
     if isinstance(spec.action, FlowAction | WaitAction):
         unit.state = advance(unit.state, S.WAITING)
     unit.attempt, unit.child, unit.stopping = event.attempt, event.child, None
-    unit.live = isinstance(spec.action, (*ATTEMPT_ACTIONS, FlowAction))
+    unit.live = isinstance(spec.action, LIVE_ACTIONS)
     unit.attempt_started_at = event.at
     unit.started_at = unit.started_at or event.at
     unit.due = event.due
@@ -388,9 +390,10 @@ def _settle(plan: Plan, run: Run, name: str, state: TaskState, at: datetime) -> 
 
 def _tell_own(plan: Plan, run: Run, name: str, at: datetime, answers: Answers | None = None) -> None:
     """Decide the edges from a task."""
+    tasks = run.tasks
     for task, index in plan.affected.get(name, ()):
-        if index not in run.tasks[task].forced:
-            state = edge_state(plan, run.tasks, task, plan.tasks[task].edges[index], answers)
+        if index not in tasks[task].forced:
+            state = edge_state(plan, tasks, task, plan.tasks[task].edges[index], answers)
             _decide_edge(plan, run, task, index, state, at)
 
 
@@ -418,7 +421,8 @@ def _decide_edge(plan: Plan, run: Run, name: str, index: int, state: str, at: da
     old = task.edges[index]
     if old == state:
         return
-    was_enough = _has_enough(spec, task)
+    joins_by_number = spec.join not in ("all", "strict")
+    was_enough = joins_by_number and _has_enough(spec, task)
     opened = (state == WAITING) - (old == WAITING)
     task.edges[index] = state
     task.open += opened
@@ -428,7 +432,7 @@ def _decide_edge(plan: Plan, run: Run, name: str, index: int, state: str, at: da
         task.met += (state == MET) - (old == MET)
     if task.state is not S.PENDING:
         return
-    if not task.open or (not was_enough and _has_enough(spec, task)):
+    if not task.open or (joins_by_number and not was_enough and _has_enough(spec, task)):
         run.dirty.append(name)
     elif task.open == 1:
         _await_last_edge(run, name, spec.edges, task, at)
@@ -437,17 +441,14 @@ def _decide_edge(plan: Plan, run: Run, name: str, index: int, state: str, at: da
 def _has_enough(spec: PlanTask, task: TaskRun) -> bool:
     """Whether a task that joins by a number need not wait for the rest of its edges. Once it has, it is looked at; looking
     at each edge that is met would cost the square of their number."""
-    if spec.join in ("all", "strict") or task.open_arms:
-        return False
-    return task.met >= (1 if spec.join == "any" else int(spec.join))
+    return not task.open_arms and task.met >= (1 if spec.join == "any" else int(spec.join))
 
 
 def _await_last_edge(run: Run, name: str, edges: tuple[Any, ...], task: TaskRun, at: datetime) -> None:
     """Start the clock of the one edge that is still waiting, if it has a limit."""
     index = task.edges.index(WAITING)
     limit = edges[index].timeout
-    others_met = all(state in (MET, OFF) for at_, state in enumerate(task.edges) if at_ != index)
-    if limit is not None and others_met:
+    if limit is not None and all(state in (MET, OFF) for at_, state in enumerate(task.edges) if at_ != index):
         _set_timer(run, at + limit, "edge", name, item=index, round_=task.round)
 
 

@@ -44,7 +44,7 @@ from engine.ids import Ids
 from engine.launching import Surroundings
 from engine.outcomes import Ending, Failure, Outcome
 from engine.ownership import Membership, Terms
-from engine.plan import ATTEMPT_ACTIONS, FlowAction, Plan
+from engine.plan import LIVE_ACTIONS, Plan
 from engine.projection import make_batch
 from engine.recovery import Family, Plans, Restored, Unreadable
 from engine.retry import Random
@@ -370,7 +370,7 @@ class Engine:
             action = driven.plan.tasks[name].action
             if unit.state is TaskState.QUEUED:
                 self._admission.offer(driven.candidate(name, item, now=now))
-            elif unit.live and isinstance(action, (*ATTEMPT_ACTIONS, FlowAction)):
+            elif unit.live and isinstance(action, LIVE_ACTIONS):
                 self._admission.hold(driven.candidate(name, item, now=now))
             if unit.live and unit.child is not None:
                 self._find_child(driven, name, None if item == NO_ITEM else item, unit.child)
@@ -468,7 +468,7 @@ class Engine:
         self._offer(driven, event.task, NO_ITEM if event.item is None else event.item)
 
     def _note_fanned_out(self, driven: Driven, event: FannedOut) -> None:
-        if isinstance(driven.plan.tasks[event.task].action, (*ATTEMPT_ACTIONS, FlowAction)):
+        if isinstance(driven.plan.tasks[event.task].action, LIVE_ACTIONS):
             for index in range(len(event.items)):
                 self._offer(driven, event.task, index)
 

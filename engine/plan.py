@@ -173,6 +173,9 @@ Action: TypeAlias = (
 ATTEMPT_ACTIONS = (RunAction, ExecAction, CallAction, UseAction)
 """Actions made by a runner: they hold a slot while an attempt runs."""
 
+LIVE_ACTIONS = (*ATTEMPT_ACTIONS, FlowAction)
+"""Actions made outside of the engine's decisions: somebody reports how an attempt ended."""
+
 
 # --- what surrounds an action -------------------------------------------------------------------------------------------
 

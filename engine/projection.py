@@ -32,7 +32,7 @@ def make_batch(
     first = run.seq - len(events) + 1
     return RunBatch(
         run=run_row(plan, run, owner=owner, token=token),
-        events=tuple(event_row(run.id, first + index, event) for index, event in enumerate(events)),
+        events=tuple([event_row(run.id, seq, event) for seq, event in enumerate(events, first)]),
         tasks=tuple(_task_rows(plan, run, events, everything=first == 1)),
         attempts=tuple(_attempt_rows(run, events)),
         new=first == 1,
@@ -84,14 +84,15 @@ def run_row(plan: Plan, run: Run, *, owner: str | None, token: int) -> RunRow:
     )
 
 
-def _task_rows(plan: Plan, run: Run, events: Iterable[Event], *, everything: bool) -> Iterable[TaskRow]:
-    touched = _touched(plan, events, everything=everything)
-    for name, item in touched:
+def _task_rows(plan: Plan, run: Run, events: Iterable[Event], *, everything: bool) -> list[TaskRow]:
+    rows: list[TaskRow] = []
+    for name, item in _touched(plan, events, everything=everything):
         task = run.tasks[name]
         if item is None:
-            yield task_row(plan, run.id, name, task)
+            rows.append(task_row(plan, run.id, name, task))
         elif task.items is not None and item < len(task.items):
-            yield item_row(plan, run.id, name, item, task.items[item], round_=task.round)
+            rows.append(item_row(plan, run.id, name, item, task.items[item], round_=task.round))
+    return rows
 
 
 def _touched(plan: Plan, events: Iterable[Event], *, everything: bool) -> dict[tuple[str, int | None], None]:
@@ -99,17 +100,16 @@ def _touched(plan: Plan, events: Iterable[Event], *, everything: bool) -> dict[t
     if everything:
         found.update({(name, None): None for name in plan.tasks})
     for event in events:
-        if isinstance(event, TasksReset):
-            found.update({(name, None): None for name in event.members})
-            continue
-        task = getattr(event, "task", None)
+        task, item = getattr(event, "task", None), getattr(event, "item", None)
         if task is None:
             continue
         found[(task, None)] = None
-        if isinstance(event, FannedOut):
-            found.update({(task, index): None for index in range(len(event.items))})
-        elif (item := getattr(event, "item", None)) is not None:
+        if item is not None:
             found[(task, item)] = None
+        elif isinstance(event, FannedOut):
+            found.update({(task, index): None for index in range(len(event.items))})
+        elif isinstance(event, TasksReset):
+            found.update({(name, None): None for name in event.members})
     return found
 
 
@@ -159,18 +159,18 @@ def _row(
 def _attempt_rows(run: Run, events: Iterable[Event]) -> Iterable[AttemptRow]:
     rows: dict[tuple[str, int, int, int], AttemptRow] = {}
     for event in events:
-        if isinstance(event, AttemptStarted):
-            rows[(event.task, _item(event.item), event.round, event.attempt)] = _started(run, event)
-        elif isinstance(event, AttemptFinished):
-            rows[(event.task, _item(event.item), event.round, event.attempt)] = _finished(run, event)
+        if isinstance(event, AttemptStarted | AttemptFinished):
+            item = NO_ITEM if event.item is None else event.item
+            row = _started(run, item, event) if isinstance(event, AttemptStarted) else _finished(run, item, event)
+            rows[(event.task, item, event.round, event.attempt)] = row
     return rows.values()
 
 
-def _started(run: Run, event: AttemptStarted) -> AttemptRow:
+def _started(run: Run, item: int, event: AttemptStarted) -> AttemptRow:
     return AttemptRow(
         run_id=run.id,
         task=event.task,
-        item=_item(event.item),
+        item=item,
         round=event.round,
         attempt=event.attempt,
         state="running",
@@ -179,12 +179,12 @@ def _started(run: Run, event: AttemptStarted) -> AttemptRow:
     )
 
 
-def _finished(run: Run, event: AttemptFinished) -> AttemptRow:
+def _finished(run: Run, item: int, event: AttemptFinished) -> AttemptRow:
     failure = event.failure
     return AttemptRow(
         run_id=run.id,
         task=event.task,
-        item=_item(event.item),
+        item=item,
         round=event.round,
         attempt=event.attempt,
         state=str(event.ending),
@@ -195,7 +195,3 @@ def _finished(run: Run, event: AttemptFinished) -> AttemptRow:
         error=encode_failure(failure) if failure else None,
         child_run=event.child,
     )
-
-
-def _item(item: int | None) -> int:
-    return NO_ITEM if item is None else item

@@ -110,7 +110,7 @@ def run_in_foreground(
     """
     telling = _Telling(view, on_event)
     telling.knows(submission.plan)
-    going = workspace.engine(store, [telling], takes_over=True, tell=telling.say)
+    going = workspace.engine(store, telling.observers(), takes_over=True, tell=telling.say)
     with going as (engine, reactor), _catching_signals() as caught:
         run_id = engine.submit(submission)
         caught.cancel_by(lambda command: engine.cancel(run_id, command))
@@ -143,7 +143,7 @@ def resume_in_foreground(
     """Take over the runs that nobody drives, or the one with the id `only`, and drive them to their end. `on_resumed` is
     told of each that could be made again; the others have failed. Signals mean what they mean to a run, for all of them."""
     telling = _Telling(view, on_event)
-    going = workspace.engine(store, [telling], takes_over=True, tell=telling.say)
+    going = workspace.engine(store, telling.observers(), takes_over=True, tell=telling.say)
     with going as (engine, reactor), _catching_signals() as caught:
         taken = engine.take_over(only)
         ids = [run.id for run, _ in taken]
@@ -181,6 +181,12 @@ class _Telling:
         self._plans.update((one.digest, one) for one in all_plans(plan))
         if run_id is not None:
             self._plan_of[run_id] = plan
+
+    def observers(self) -> list[_Telling]:
+        """Itself, if anybody shows or passes on what it is told."""
+        from flowctl.terminal.progress import SilentView
+
+        return [] if self._on_event is None and isinstance(self._view, SilentView) else [self]
 
     def cancel_by(self, cancel: Callable[[], None]) -> None:
         """From now on an error cancels the run by this; at once if there was one already."""

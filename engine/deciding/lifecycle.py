@@ -75,11 +75,14 @@ def propagate(d: Decision) -> None:
 
 def _after_end_of(d: Decision, name: str) -> None:
     """A task has become final: release what it held back, stop what nobody needs, see whether the run drains."""
-    for held in d.plan.tasks[name].before_complete:
+    spec, task = d.task(name)
+    for held in spec.before_complete:
         if d.run.tasks[held].state is S.COMPLETING and not is_held(d, held):
             release(d, held)
-    _stop_unneeded_services(d, name)
-    if d.run.draining is None and d.plan.when_failed != "continue" and "." not in name:
+    if d.plan.service_users:
+        _stop_unneeded_services(d, name)
+    may_be_lost = task.state is S.FAILED or spec.recovers
+    if may_be_lost and d.run.draining is None and d.plan.when_failed != "continue" and "." not in name:
         _drain_if_lost(d, name)
 
 

@@ -109,7 +109,7 @@ class Write(Struct, frozen=True):
 
     def weight(self) -> int:
         """Characters of the last column of all rows: where the large values are, an event's data above all."""
-        return sum(len(row[-1]) for row in self.rows if isinstance(row[-1], str))
+        return sum([len(last) for *_, last in self.rows if isinstance(last, str)])
 
 
 def _insert(table: str, columns: Sequence[str], conflict: str = "") -> str:
