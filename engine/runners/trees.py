@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ MARKER = "FLOW_ATTEMPT_ID"
 
 _MARKER = b"\0" + MARKER.encode() + b"="
 _SUSPECT_S = 5.0
+_SHARED_S = 0.02
 
 
 class Process(NamedTuple):
@@ -118,6 +120,30 @@ def is_running(process: Process) -> bool:
     return current is not None and current.started == process.started and current.is_alive
 
 
+class _Look:
+    """All processes at one moment, and the ways from one to the other."""
+
+    def __init__(self, processes: Mapping[int, Process], marker_of: Callable[[Process], bytes]) -> None:
+        self.processes = processes
+        self.below: dict[int, list[int]] = {}
+        self._sessions: dict[int, list[int]] = {}
+        self._marked: dict[bytes, list[int]] = {}
+        for process in processes.values():
+            self.below.setdefault(process.parent, []).append(process.pid)
+            self._sessions.setdefault(process.session, []).append(process.pid)
+            marker = marker_of(process)
+            if marker:
+                self._marked.setdefault(marker, []).append(process.pid)
+
+    def seeds(self, tree: Tree) -> list[int]:
+        """Members of `tree` that need no way to be found; the others descend from them."""
+        leader = self.processes.get(tree.leader)
+        since = leader.started if leader is not None else 0
+        marked = [pid for marker in tree.markers for pid in self._marked.get(marker, ())]
+        found = [pid for pid in marked if self.processes[pid].started >= since]
+        return [*found, *self._sessions.get(tree.leader, ()), *([tree.leader] if leader is not None else [])]
+
+
 class Family:
     """The processes this engine started and those it inherited from them."""
 
@@ -127,6 +153,8 @@ class Family:
         self._own: set[int] = set()
         self._session = os.getsid(0)
         self._markers: dict[int, tuple[int, bytes]] = {}
+        self._last_look: _Look | None = None
+        self._looked_at = 0.0
         self._suspects: dict[int, tuple[Process, Callable[[], None]]] = {}
         # The kernel gives orphans to our first thread.
         self._children = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
@@ -156,21 +184,19 @@ class Family:
         return left
 
     def members(self, tree: Tree) -> list[Process]:
-        """Every living process of `tree`, from one look at all processes of the machine."""
-        processes = _snapshot()
-        leader = processes.get(tree.leader)
-        since = leader.started if leader is not None else 0
-        below: dict[int, list[int]] = {}
-        for process in processes.values():
-            below.setdefault(process.parent, []).append(process.pid)
+        """Every living process of `tree`, from one look at all processes of the machine.
+
+        Trees that are ended together share a look: what has been forked since is found by the next one.
+        """
+        look = self._look(fresh=tree.is_foreign)
         found: set[int] = set()
-        rest = [p.pid for p in processes.values() if self._is_seed(p, tree, since)]
+        rest = look.seeds(tree)
         while rest:
             pid = rest.pop()
             if pid not in found:
                 found.add(pid)
-                rest.extend(below.get(pid, ()))
-        members = [p for p in map(processes.__getitem__, found) if p.is_alive and p.pid not in tree.spare]
+                rest.extend(look.below.get(pid, ()))
+        members = [p for p in map(look.processes.__getitem__, found) if p.is_alive and p.pid not in tree.spare]
         marker = next(iter(tree.markers))
         for process in members:  # so that one with a clean environment is known when its parent is gone
             self._markers.setdefault(process.pid, (process.started, marker))
@@ -188,12 +214,15 @@ class Family:
             os.close(self._children)
             self._children = -1
 
-    def _is_seed(self, process: Process, tree: Tree, since: int) -> bool:
-        if process.pid == tree.leader or process.session == tree.leader:
-            return True
-        if process.started < since or process.session in (self._session, 0):
-            return False
-        return self._marker(process) in tree.markers
+    def _look(self, *, fresh: bool) -> _Look:
+        now = time.monotonic()
+        if self._last_look is None or fresh or now - self._looked_at > _SHARED_S:
+            self._last_look = _Look(_snapshot(), self._own_marker)
+            self._looked_at = now
+        return self._last_look
+
+    def _own_marker(self, process: Process) -> bytes:
+        return b"" if process.session in (self._session, 0) else self._marker(process)
 
     def _orphans(self) -> list[Process]:
         found = []

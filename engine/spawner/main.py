@@ -411,3 +411,4 @@ def main() -> None:
     except BaseException as error:
         spawner.note_crash(error)
         raise
+    os._exit(0)  # taking the interpreter down in order takes milliseconds, and an engine may wait for our end

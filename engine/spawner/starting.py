@@ -47,9 +47,14 @@ def write_script(path: bytes, text: bytes) -> None:
 
 
 def open_log(path: bytes) -> int:
-    """The log, for appending; raises `Refused`."""
+    """The log, for appending; raises `Refused`. Its folder is made again should somebody have removed it."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     try:
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+            return os.open(path, flags, 0o600)
     except OSError as error:
         raise Refused(b"log", error.errno or 0) from None
 
