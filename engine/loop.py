@@ -259,15 +259,19 @@ class Engine:
         self._lose([run_id for run_id, driven in self._driven.items() if not driven.is_new and run_id not in held])
 
     def _lose(self, run_ids: Sequence[str]) -> bool:
-        """Let go of runs that others have taken over, and of those that hang together with them: their attempts are ended
-        at once. Whether there were any."""
+        """Let go of runs that others have taken over, and of those that hang together with them. Whether there were any.
+
+        An engine on this machine has taken over their attempts with them, or is about to; where another machine has them,
+        what is being made here is ended at once.
+        """
         roots = {self._root(run_id) for run_id in run_ids if run_id in self._driven}
         lost = [driven for run_id, driven in self._driven.items() if self._root(run_id) in roots]
         for driven in lost:
-            row = self._parts.store.run(driven.run.id)
-            driven.lost_to = (row.owner if row is not None else None) or ""
+            taker = recovery.taker_of(self._parts.store, driven.run.id)
+            driven.lost_to = taker.owner or ""
             self._drop(driven)
-            self._effects.end_all(driven)
+            if not taker.is_here:
+                self._effects.end_all(driven)
         return bool(lost)
 
     def _root(self, run_id: str) -> str:

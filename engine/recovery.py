@@ -146,6 +146,26 @@ def give_up(row: RunRow, problem: str, *, now: datetime) -> RunBatch:
     return RunBatch(ended, (event_row(row.id, ended.seq, event),), expected_seq=row.seq)
 
 
+class Taker(Struct, frozen=True):
+    """Who has taken a run over. `owner` is `None` when nobody holds it any more; `is_here` says whether it was an engine on
+    this machine."""
+
+    owner: str | None
+    is_here: bool
+
+
+def taker_of(store: Store, run_id: str) -> Taker:
+    """Who has taken over a run last."""
+    row = store.run(run_id)
+    owner = None if row is None else row.owner
+    latest = owner or ""
+    if owner is None:
+        for event in events_of(store, run_id):
+            if event.type == "run_taken_over":
+                latest = str(event.data["owner"])
+    return Taker(owner, standing(latest) is not Standing.UNKNOWN)
+
+
 # --- making again -------------------------------------------------------------------------------------------------------
 
 

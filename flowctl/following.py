@@ -53,6 +53,17 @@ def abandoned_owners(store: Store) -> frozenset[str | None]:
     return frozenset(holding.owner for holding in store.holdings() if why_free(holding) is not None)
 
 
+def interrupted_runs(store: Store) -> list[RunRow]:
+    """The runs that nobody drives, the oldest first; those they have called are among them."""
+    found: list[RunRow] = []
+    for owner in abandoned_owners(store):
+        last = ""
+        while rows := store.held(owner, after=last, limit=BATCH):
+            last = rows[-1].id
+            found += rows
+    return sorted(found, key=lambda row: row.id)
+
+
 def is_abandoned(row: RunRow, gone: Collection[str | None]) -> bool:
     """Whether the run has not ended and nobody drives it any more, so that `flowctl resume` can; `gone` is what
     `abandoned_owners` says."""

@@ -196,28 +196,26 @@ class Workspace:
         far as the settings let it. It waits for a store that is away, and `tell` is given a line about that. At the end,
         runs that have not ended are left to the next engine with what runs of them; after an error, whatever still runs is
         killed."""
+        from engine.identity import own_identity
+        from engine.reactor import SelectorReactor
+        from engine.runners.local import LocalRunner
+
+        reactor = SelectorReactor()
+        owner = own_identity()
+        files = self.run_files
+        runner = LocalRunner(reactor, journals=files.journals, owner=owner, connector_types=self.settings.connectors)
+        with suppress(OSError):  # then the first task is told why
+            runner.warm_up()  # what starts the tasks gets ready while the rest is loaded and the run is made durable
         from engine.clock import SteadyClock
         from engine.doorbell import Doorbell
-        from engine.identity import own_identity
         from engine.ids import RandomIds
         from engine.launching import Surroundings
         from engine.loop import Engine, EngineParts, Keeping
         from engine.outages import Outages
         from engine.ownership import Terms
-        from engine.reactor import SelectorReactor
-        from engine.runners.local import LocalRunner
         from engine.secrets import Secrets
         from flowctl.history import StoredPlans
 
-        reactor = SelectorReactor()
-        owner = own_identity()
-        files = self.run_files
-        runner = LocalRunner(
-            reactor,
-            journals=f"{files.root.removesuffix('.runs')}.spawners",
-            owner=owner,
-            connector_types=self.settings.connectors,
-        )
         parts = EngineParts(
             store=store,
             waiter=reactor,
@@ -245,8 +243,9 @@ class Workspace:
         except BaseException as error:
             store.be_patient(None)
             with suppress(StoreError):
-                if engine.leave() and isinstance(error, RunTakenAway):
-                    runner.leave()
+                engine.leave()
+            if isinstance(error, RunTakenAway):  # what is being made for it is the other engine's by now
+                runner.leave()
             raise
         else:
             if engine.leave():

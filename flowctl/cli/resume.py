@@ -17,7 +17,7 @@ from flowctl.cli.params import given_environment
 from flowctl.cli.run import BY_SIGNAL, put_json
 from flowctl.cli.run_end import show_end
 from flowctl.findings.text import count_of
-from flowctl.following import abandoned_owners
+from flowctl.following import interrupted_runs
 from flowctl.history import StoredPlans, existing_store, find_run
 from flowctl.records import event_object, summary_object
 from flowctl.running import resume_in_foreground
@@ -62,22 +62,11 @@ def resume_command(
         if row is not None and RunState(row.state).is_final:
             frame.say(f"nothing to resume: run {row.id} has {row.state}" + (" already" if row.ended_at else ""))
             return Exit.SUCCESS if row.state == RunState.SUCCEEDED else Exit.FAILED
-        waiting = _interrupted(store) if row is None else [row]
+        waiting = interrupted_runs(store) if row is None else [row]
         if not waiting:
             frame.say(NOTHING)
             return Exit.SUCCESS
         return _resume(frame, workspace, store, waiting, only=row)
-
-
-def _interrupted(store: Store) -> list[RunRow]:
-    """The runs that nobody drives, those first that were there first."""
-    found: list[RunRow] = []
-    for owner in abandoned_owners(store):
-        last = ""
-        while rows := store.held(owner, after=last, limit=1000):
-            last = rows[-1].id
-            found += rows
-    return sorted(found, key=lambda row: row.id)
 
 
 def _resume(frame: Frame, workspace: Workspace, store: Store, waiting: list[RunRow], *, only: RunRow | None) -> int:

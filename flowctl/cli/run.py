@@ -18,6 +18,7 @@ from flowctl.cli.frame import Frame, frame_of
 from flowctl.cli.params import given_environment, given_parameters
 from flowctl.cli.run_end import show_end
 from flowctl.findings.text import full
+from flowctl.following import interrupted_runs
 from flowctl.problems import UsageProblem
 from flowctl.records import event_object, summary_object
 from flowctl.redaction import sensitive_parameters
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import typer
 
     from engine.plan import Plan
+    from engine.store.port import Store
     from engine.submission import Submission
     from flowctl.cli.options import EnvFileOption, EnvOption, FileOption, FlowArgument, ParamOption, ParamsFileOption
 
@@ -87,6 +89,7 @@ def _drive(frame: Frame, workspace: Workspace, plan: Plan, submission: Submissio
         verbose=bool(frame.verbosity),
     )
     with workspace.store(create=True) as store:
+        tell_interrupted(frame, store)
         try:
             finished = run_in_foreground(
                 workspace,
@@ -102,6 +105,17 @@ def _drive(frame: Frame, workspace: Workspace, plan: Plan, submission: Submissio
         if row is None:
             raise AssertionError(finished.run.id)
         return finished, summary_object(store, row, sensitive=sensitive_parameters(plan))
+
+
+def tell_interrupted(frame: Frame, store: Store) -> None:
+    """Say how many runs nobody drives, if there are any."""
+    found = interrupted_runs(store)
+    if found:
+        ids = {row.id for row in found}
+        number = sum(row.parent_run not in ids for row in found)
+        what = "1 run is" if number == 1 else f"{number} runs are"
+        does = "; this one takes up what it can as long as it goes on" if frame.settings.recovery.take_over else ""
+        frame.say(f"{what} interrupted: `flowctl resume` takes up every one{does}")
 
 
 def named_flow(argument: str | None, option: str | None, *, command: str = "run") -> str:

@@ -196,10 +196,11 @@ class Living:
         written: bool = True,
         takes_over: bool = False,
         slots: int = 64,
+        boot: str | None = None,
     ) -> None:
         world.engines += 1
         self.world = world
-        self.name = f"here/{boot_id()}/{NOBODY + world.engines}/1"
+        self.name = f"here/{boot or boot_id()}/{NOBODY + world.engines}/1"
         self.store = CrashingStore(world.store, at=crash_at, written=written)
         self.waiter = Clockwork(world.clock)
         self.runner = WorldRunner(world, self.waiter, self.name)

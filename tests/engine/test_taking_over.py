@@ -15,7 +15,7 @@ from engine.errors import RunTakenAway
 from engine.events import AttemptFinished, RunDraining, RunTakenOver
 from engine.outcomes import Ending, Failure, Outcome
 from engine.plan import Plan
-from engine.recovery import claim
+from engine.recovery import claim, give_up
 from engine.store.rows import Message
 from tests.checker import check_all, check_logs, decoded
 from tests.engine.crashing import Crash, Living, World, finish
@@ -297,7 +297,7 @@ def test_an_engine_whose_run_was_taken_writes_nothing_of_it_and_goes_on_with_its
         slow.submit(plan_of("description: other\ntasks: {b: {run: x}, c: {after: [b], run: x}}")),
     )
     slow.turn()
-    thief = Living(world)
+    thief = Living(world, boot="elsewhere")
     stolen(world, thief, lost)
     before = world.store.events(lost)
     with pytest.raises(RunTakenAway) as caught:
@@ -307,6 +307,33 @@ def test_an_engine_whose_run_was_taken_writes_nothing_of_it_and_goes_on_with_its
     assert world.store.events(lost) == before
     assert state_of(world, kept) == "succeeded"
     assert [(key.run_id, key.task) for key in slow.runner.stopped] == [(lost, "a")]
+
+
+def test_what_was_being_made_is_left_to_an_engine_on_the_same_machine() -> None:
+    world = World({"a": slowly})
+    slow = Living(world)
+    run_id = slow.submit(plan_of("tasks: {a: {run: x}, z: {run: x}}"))
+    slow.turn()
+    stolen(world, Living(world), run_id)
+    with pytest.raises(RunTakenAway):
+        slow.engine.drive(run_id)
+    assert slow.runner.stopped == []
+    finish(world)
+    check_all(world.store, world.plans.of, acknowledged=[run_id], ledger=world.ledger)
+
+
+def test_what_was_being_made_is_ended_when_another_machine_is_done_with_the_run() -> None:
+    world = World({"a": slowly})
+    slow = Living(world)
+    run_id = slow.submit(plan_of("tasks: {a: {run: x}, z: {run: x}}"))
+    slow.turn()
+    stolen(world, Living(world, boot="elsewhere"), run_id)
+    row = world.store.run(run_id)
+    assert row is not None
+    world.store.commit([give_up(row, "for the test", now=world.clock.now())])
+    with pytest.raises(RunTakenAway, match="which is done with it"):
+        slow.engine.drive(run_id)
+    assert [key.task for key in slow.runner.stopped] == ["a"]
 
 
 def test_a_family_is_lost_as_a_whole() -> None:
@@ -327,7 +354,7 @@ def test_an_engine_that_was_held_up_finds_out_by_itself_what_it_has_lost() -> No
     slow = Living(world)
     lost, kept = slow.submit(plan_of(CHAIN)), slow.submit(plan_of(CHAIN))
     slow.turn()
-    thief = Living(world)
+    thief = Living(world, boot="elsewhere")
     stolen(world, thief, lost)
     world.store.commit([], retired=[slow.name])
     world.clock.move_to(world.clock.now() + timedelta(seconds=60))
