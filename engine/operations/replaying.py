@@ -105,7 +105,7 @@ class Replay:
         return tuple(sorted(chosen, key=_key_of))
 
     def differences(self, stored: Snapshot) -> Iterator[Difference]:
-        """Where the stored rows are not those of the log, in no particular order."""
+        """Where the stored rows are not those of the log: of the run, then of tasks, then of attempts."""
         if self.row is None:
             yield Difference(0, "log", "row", None, "there are no events")
             return
@@ -135,7 +135,7 @@ def first_difference(plan: Plan, stored: Snapshot, events: Iterable[EventRow]) -
             replay.follow(row)
     except BrokenLog as broken:
         return broken.difference
-    return min(replay.differences(stored), key=lambda found: (found.seq, found.place, found.field), default=None)
+    return min(replay.differences(stored), key=lambda found: found.seq, default=None)
 
 
 def _fields(
