@@ -55,6 +55,7 @@ class Link:
         self.journal = journal
         self.pid = pid
         self.is_open = True
+        self.was_used = False
         self._reactor = reactor
         self._socket = end
         self._head = head
@@ -71,6 +72,7 @@ class Link:
 
     def start(self, attempt: Waiting, head: bytes, script: bytes) -> None:
         """Have an attempt started, whose message this is."""
+        self.was_used = True
         self._attempts[attempt.marker] = attempt
         self._send(pack(head, script))
 
@@ -81,6 +83,7 @@ class Link:
     def claim(self, attempts: Sequence[Waiting], *, unknown: Callable[[str], None]) -> None:
         """Ask for attempts that another engine had started. Each is told what became of that; those that do not run here
         are told to `unknown`."""
+        self.was_used = True
         for attempt in attempts:
             attempt.asked(self)
             self._attempts[attempt.marker] = attempt
@@ -102,7 +105,7 @@ class Link:
         self._reactor.unwatch(self._socket.fileno())
         if self._cancel_patience is not None:
             self._cancel_patience()
-        if not keep:
+        if not keep and self.was_used:
             self._bid_farewell()
         self._socket.close()
 
@@ -287,9 +290,9 @@ class Spawners:
         return left
 
     def _wait_for(self, link: Link) -> None:
-        """It has nothing more to do, and ends; unless something is very wrong with it."""
+        """It has nothing more to do, and ends; unless something is very wrong with it, or it has hardly begun."""
         try:
-            descriptor = os.pidfd_open(link.pid)
+            descriptor = os.pidfd_open(link.pid) if link.was_used else -1
         except OSError:
             descriptor = -1
         if descriptor >= 0:
