@@ -7,7 +7,6 @@ what tells engines of one process apart, which begins with the namespace that th
 from __future__ import annotations
 
 import os
-import socket
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -48,7 +47,7 @@ def own_identity() -> str:
     """This process, under a name that is another with each call."""
     pid = os.getpid()
     own = f"{_namespace()}.{os.urandom(4).hex()}"
-    return f"{socket.gethostname()}/{boot_id()}/{pid}/{start_time(pid)}/{own}"
+    return f"{os.uname().nodename}/{boot_id()}/{pid}/{start_time(pid)}/{own}"
 
 
 def standing(identity: str) -> Standing:
@@ -74,7 +73,7 @@ def short_name(identity: str) -> str:
     pid = rest.partition("/")[2].partition("/")[0]
     if not pid:
         return identity
-    return f"process {pid}" if host == socket.gethostname() else f"process {pid} on {host}"
+    return f"process {pid}" if host == os.uname().nodename else f"process {pid} on {host}"
 
 
 def _look(pid: int) -> tuple[str, int | None]:

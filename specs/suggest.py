@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import SequenceMatcher
 from functools import lru_cache
 
 LIST_LENGTH = 120
@@ -20,6 +19,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 @lru_cache(maxsize=256)
 def _nearest(name: str, known: tuple[str, ...]) -> str | None:
+    from difflib import SequenceMatcher
+
     folded = name.casefold()[:64]
     if not folded:
         return None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +33,8 @@ def find_tool(name: str, environ: Mapping[str, str]) -> str | None:
 
 def ask(argv: Sequence[str], environ: Mapping[str, str], *, text: str = "", folder: Path | None = None) -> Answer:
     """Run a tool with `text` on its input; raises `ToolFailed`."""
+    import subprocess  # most scripts are plain, and no tool is asked
+
     # nothing of the user's shell start-up files, and messages in one language
     env = {"PATH": environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "HOME": "/"}
     try:
@@ -57,6 +57,8 @@ def ask(argv: Sequence[str], environ: Mapping[str, str], *, text: str = "", fold
 @contextmanager
 def written(texts: Sequence[str], *, suffix: str) -> Iterator[tuple[Path, list[str]]]:
     """A folder with each text in a file, and the names of the files; gone afterwards. Raises `ToolFailed`."""
+    import tempfile
+
     try:
         with tempfile.TemporaryDirectory(prefix="flowctl-") as name:
             folder = Path(name)
