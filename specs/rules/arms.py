@@ -32,8 +32,8 @@ def unknown_arm(context: FlowContext) -> Iterator[Diagnostic]:
                     "FLOW206",
                     link.path,
                     f"an arm of `{link.upstream}` names `{link.named}`, which does not exist",
-                    help=hints.help(link.named, graph.tasks),
-                    fix=hints.fix(context, link.path, link.named, graph.tasks),
+                    help=hints.help(link.named, graph.tasks, besides=link.upstream),
+                    fix=hints.fix(context, link.path, link.named, graph.tasks, besides=link.upstream),
                 )
 
 

@@ -19,14 +19,23 @@ class Hints:
     def __init__(self) -> None:
         self._left = MOST_HINTS
 
-    def help(self, name: str, known: Iterable[str], otherwise: str | None = None) -> str | None:
-        """The nearest known name, or what is known, as a help line; `otherwise` when nothing is."""
+    def help(
+        self, name: str, known: Iterable[str], otherwise: str | None = None, *, besides: str | None = None
+    ) -> str | None:
+        """The nearest known name, or what is known, as a help line; `otherwise` when nothing is. `besides` is known, and
+        would be wrong there."""
         self._left -= 1
-        return (did_you_mean(name, known) if self._left >= 0 else None) or otherwise
+        return (did_you_mean(name, _without(known, besides)) if self._left >= 0 else None) or otherwise
 
-    def fix(self, context: FlowContext, path: Path, name: str, known: Iterable[str]) -> Fix | None:
+    def fix(
+        self, context: FlowContext, path: Path, name: str, known: Iterable[str], *, besides: str | None = None
+    ) -> Fix | None:
         """The nearest known name written at `path`; to be asked for after `help`."""
-        return rename(context, path, name, known) if self._left >= 0 else None
+        return rename(context, path, name, _without(known, besides)) if self._left >= 0 else None
+
+
+def _without(known: Iterable[str], besides: str | None) -> Iterable[str]:
+    return known if besides is None else [name for name in known if name != besides]
 
 
 def rename(context: FlowContext, path: Path, name: str, known: Iterable[str]) -> Fix | None:

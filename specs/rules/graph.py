@@ -22,19 +22,21 @@ def unknown_upstream(context: FlowContext) -> Iterator[Diagnostic]:
         for link in graph.unknown:
             if link.kind != "arm":
                 verb = "holds back" if link.kind == "before_complete" else "waits for"
-                yield _unknown(context, graph, hints, link.path, f"`{link.task}` {verb}", link.named)
+                yield _unknown(context, graph, hints, link.path, link.task, verb, link.named)
         for task, path, named in _asked(graph):
             if named not in graph.tasks:
-                yield _unknown(context, graph, hints, path, f"`{task}` asks for a new round of", named)
+                yield _unknown(context, graph, hints, path, task, "asks for a new round of", named)
 
 
-def _unknown(context: FlowContext, graph: FlowGraph, hints: Hints, path: Path, says: str, named: str) -> Diagnostic:
+def _unknown(
+    context: FlowContext, graph: FlowGraph, hints: Hints, path: Path, task: str, verb: str, named: str
+) -> Diagnostic:
     return context.finding(
         "FLOW201",
         path,
-        f"{says} `{named}`, which does not exist",
-        help=hints.help(named, graph.tasks),
-        fix=hints.fix(context, path, named, graph.tasks),
+        f"`{task}` {verb} `{named}`, which does not exist",
+        help=hints.help(named, graph.tasks, besides=task),
+        fix=hints.fix(context, path, named, graph.tasks, besides=task),
     )
 
 

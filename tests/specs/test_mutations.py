@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from specs.codes import CODES
+from specs.codes import CODES, OF_PROJECTS
 from tests.specs.mutating import (
     arms,
     calls,
@@ -31,9 +31,10 @@ from tests.specs.mutating import (
     values,
     waiting,
 )
-from tests.specs.mutating.checking import PATH, findings
+from tests.specs.mutating.checking import PATH, Found, check, findings
 from tests.specs.mutating.mutants import Mutant
 from tests.specs.mutating.subject import Mutator, Subject, subjects
+from tests.specs.projects import applied
 
 FAMILIES = (
     text, structure, graph, waiting, arms, calls, fan_outs, expressions, reads, values, outside, times, style, scripts,
@@ -54,6 +55,12 @@ NO_MUTATOR = {
 NEEDS = {"FLOW702": "shellcheck", "FLOW704": "ruff"}
 """Codes that a program finds which may not be installed."""
 
+MENDED_IN_PART = {
+    "FLOW117": "an id that was changed in one place is renamed, and the other places still have the old one",
+    "FLOW222": "another connector may be nearer than the one there was, and take other fields",
+}
+"""Codes whose fix cannot know what was there before."""
+
 COMES_WITH: Mapping[str, set[str]] = {"FLOW902": {"FLOW110"}, "FLOW906": {"FLOW202"}}
 """Codes that are about an error, and the one that their mutators make."""
 
@@ -66,17 +73,29 @@ def chosen(subject: Subject, mutate: Mutator) -> list[Mutant]:
 
 
 def amiss(subject: Subject, mutant: Mutant, code: str) -> list[str]:
-    """What is not as it should be: the finding is not there, stands elsewhere, or does not come alone."""
+    """What is not as it should be: the finding is not there, stands elsewhere, does not come alone, or is not mended."""
     found = findings(mutant, subject.folder, code)
-    hits = [(one.name, one.start, one.end) for one in found if one.code == code]
+    hits = [one for one in found if one.code == code]
     others = {one.code for one in found if one.is_error and one.code != code} - COMES_WITH.get(code, set())
     line = mutant.text.count("\n", 0, mutant.start) + 1
     where = f"{mutant.name}:{line}: `{mutant.marked}`"
     problems = [f"{where} also gives {other}" for other in sorted(others)]
-    if hits != [(mutant.name, mutant.start, mutant.end)]:
-        shown = [mutant.texts[name][start:end] if name in mutant.texts else name for name, start, end in hits]
+    if [(one.name, one.start, one.end) for one in hits] != [(mutant.name, mutant.start, mutant.end)]:
+        shown = [mutant.texts[one.name][one.start : one.end] if one.name in mutant.texts else one.name for one in hits]
         problems.append(f"{where} is marked at {shown}")
+    problems += [f"{where}: {left}" for one in hits[:1] for left in left_by_fix(subject, mutant, one)]
     return problems
+
+
+def left_by_fix(subject: Subject, mutant: Mutant, found: Found) -> list[str]:
+    """The code where its fix does not take the finding away, and the errors there are then."""
+    if found.fix is None or found.name != mutant.main or found.code in OF_PROJECTS:
+        return []
+    texts = {**mutant.texts, mutant.main: applied(mutant.texts[mutant.main], found.fix)}
+    after = check(mutant.main, texts, subject.folder).diagnostics
+    is_known = found.code in MENDED_IN_PART
+    left = sorted({one.code for one in after if one.code == found.code or (one.severity == "error" and not is_known)})
+    return [f"{found.fix.title!r} leaves {code}" for code in left]
 
 
 @pytest.mark.parametrize(("code", "mutate"), MUTATORS, ids=[f"{code}-{mutate.__name__}" for code, mutate in MUTATORS])

@@ -18,7 +18,7 @@ from flowctl.files import discover
 from flowctl.scripts import ScriptChecks
 from specs.check import Checked, check_text
 from specs.codes import CODES, OF_PROJECTS
-from specs.diagnostics import Severity
+from specs.diagnostics import Diagnostic, Fix, Severity
 from specs.policy import Policy
 from specs.source import DEFAULT_LIMITS, read_document
 from tests.specs.mutating.mutants import Mutant
@@ -34,13 +34,14 @@ BY_TOOLS = frozenset({"FLOW701", "FLOW702", "FLOW704"})
 
 
 class Found(Struct, frozen=True):
-    """A finding as it is compared: its code, its file, from where to where it goes, and whether it is an error."""
+    """A finding as it is compared: its code, its file, from where to where it goes, whether it is an error, its fix."""
 
     code: str
     name: str
     start: int
     end: int
     is_error: bool
+    fix: Fix | None
 
 
 def findings(mutant: Mutant, folder: Path, code: str) -> list[Found]:
@@ -48,10 +49,11 @@ def findings(mutant: Mutant, folder: Path, code: str) -> list[Found]:
     if code in OF_PROJECTS:
         return _in_project(mutant, folder)
     checked = check(mutant.main, mutant.texts, folder, tools=code in BY_TOOLS)
-    return [
-        Found(one.code, one.place.source.name, one.place.start, one.place.end, one.severity is Severity.ERROR)
-        for one in checked.diagnostics
-    ]
+    return [_found(one, one.place.source.name) for one in checked.diagnostics]
+
+
+def _found(one: Diagnostic, name: str) -> Found:
+    return Found(one.code, name, one.place.start, one.place.end, one.severity is Severity.ERROR, one.fix)
 
 
 def check(main: str, texts: Mapping[str, str], folder: Path, *, tools: bool = False) -> Checked:
@@ -93,13 +95,7 @@ def _in_project(mutant: Mutant, folder: Path) -> list[Found]:
             path.write_text(text, encoding="utf-8", newline="")
         options = CheckOptions(_catalogue(), DEFAULT_LIMITS, EVERYTHING, now=NOW)
         return [
-            Found(
-                one.code,
-                str(Path(one.place.source.name).relative_to(root)),
-                one.place.start,
-                one.place.end,
-                one.severity is Severity.ERROR,
-            )
+            _found(one, str(Path(one.place.source.name).relative_to(root)))
             for _, found in check_files(discover([Path(root)], folder=Path(root)), options)
             for one in found
         ]

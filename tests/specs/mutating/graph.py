@@ -18,7 +18,7 @@ def edge_to_nowhere(subject: Subject) -> Iterator[Mutant]:
 
 def further_edge_to_nowhere(subject: Subject) -> Iterator[Mutant]:
     for path in _edge_lists(subject):
-        yield from subject.with_element(path, "«nowhere»")
+        yield from subject.with_element(path, "«xxxxx»")
 
 
 def edge_to_itself(subject: Subject) -> Iterator[Mutant]:
@@ -42,7 +42,7 @@ def succeeded_and_failed(subject: Subject) -> Iterator[Mutant]:
 def arm_to_nowhere(subject: Subject) -> Iterator[Mutant]:
     for task, spec in subject.graph.tasks.items():
         for below in sorted({path[:-1] for path, _ in spec.arms()}, key=str):
-            yield from subject.with_element(("tasks", task, *below), "«nowhere»")
+            yield from subject.with_element(("tasks", task, *below), "«xxxxx»")
 
 
 def arm_to_an_ancestor(subject: Subject) -> Iterator[Mutant]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import networkx as nx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -217,3 +218,15 @@ def test_a_service_that_nothing_waits_on_is_told_of() -> None:
     assert (
         only("tasks: {s: {run: x, service: true}}\n", "FLOW221").message == "service `s`: nothing waits for its start"
     )
+
+
+@pytest.mark.parametrize(
+    ("tasks", "code"),
+    [
+        ("{load: {run: x, after: [laod]}, tell: {run: x}}", "FLOW201"),
+        ("{load: {branch: [{else: [laod]}]}, tell: {run: x}}", "FLOW206"),
+    ],
+)
+def test_a_task_is_not_proposed_to_itself(tasks: str, code: str) -> None:
+    finding = only(f"tasks: {tasks}\n", code)
+    assert (finding.help, finding.fix) == ("known here: `tell`", None)
