@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct, field
+
+from engine.identity import boot_id
+from engine.runners.trees import read_process
 
 _ENDING = ".jsonl"
 _FOLLOWS = ".follows"
@@ -107,22 +111,7 @@ def journal_path(folder: str, engine: str, number: int) -> str:
 
 def journals_of(folder: str, engine: str) -> list[str]:
     """The journals there are of an engine and of those whose attempts it had taken over, newest spawner first."""
-    found: list[str] = []
-    names, rest = set(), [_name(engine)]
-    while rest:
-        name = rest.pop()
-        if name in names:
-            continue
-        names.add(name)
-        number, path = 1, f"{folder}/{name}{_ENDING}"
-        paths = []
-        while os.path.exists(path):  # noqa: PTH110
-            paths.append(path)
-            number += 1
-            path = f"{folder}/{name}.{number}{_ENDING}"
-        found.extend(reversed(paths))
-        rest.extend(_followed(folder, name))
-    return found
+    return [path for name in _followed_from(folder, engine) for path in reversed(_paths(folder, name))]
 
 
 def follow(folder: str, engine: str, origin: str) -> None:
@@ -138,12 +127,29 @@ def follow(folder: str, engine: str, origin: str) -> None:
         stream.write(f"{name}\n".encode())
 
 
-def forget(folder: str, engine: str) -> None:
-    """All that an engine has taken over is settled."""
-    try:
-        os.unlink(f"{folder}/{_name(engine)}{_FOLLOWS}")  # noqa: PTH108
-    except OSError:
-        return
+def tidy(folder: str, engine: str) -> None:
+    """Forget what an engine has taken over once nothing of it is left to ask for."""
+    names = _followed_from(folder, engine)
+    if not any(_paths(folder, name) for name in names):
+        for name in names:
+            _unlink(f"{folder}/{name}{_FOLLOWS}")
+
+
+def sweep(folder: str, *, before: float) -> None:
+    """Remove journals of spawners that are gone, last written before this moment, in seconds since 1970: whoever was
+    to ask for them has not."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < before:
+                head = read_journal(entry.path).head if entry.name.endswith(_ENDING) else None
+                if head is None or not is_there(head):
+                    _unlink(entry.path)
+
+
+def is_there(head: Head) -> bool:
+    """Whether the spawner that wrote a journal runs."""
+    process = read_process(head.spawner)
+    return process is not None and process.started == head.at and process.is_alive and head.boot == boot_id()
 
 
 def read_journal(path: str) -> Journal:
@@ -171,7 +177,8 @@ def settle(journal: Journal, attempts: set[str]) -> None:
     now = read_journal(journal.path)
     try:
         if now.open_attempts <= attempts:
-            os.unlink(journal.path)  # noqa: PTH108
+            _unlink(journal.path)
+            _unlink(f"{journal.path}.new")
             return
         known = sorted(now.open_attempts & attempts)
         if known:
@@ -196,6 +203,31 @@ def _lines(path: str) -> list[_Line]:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue
     return found
+
+
+def _followed_from(folder: str, engine: str) -> list[str]:
+    """The name of an engine, and those of engines whose attempts it had taken over, however indirectly."""
+    found, rest = [], [_name(engine)]
+    while rest:
+        name = rest.pop()
+        if name not in found:
+            found.append(name)
+            rest.extend(_followed(folder, name))
+    return found
+
+
+def _paths(folder: str, name: str) -> list[str]:
+    found: list[str] = []
+    path = f"{folder}/{name}{_ENDING}"
+    while os.path.exists(path):  # noqa: PTH110
+        found.append(path)
+        path = f"{folder}/{name}.{len(found) + 1}{_ENDING}"
+    return found
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)  # noqa: PTH108
 
 
 def _followed(folder: str, name: str) -> list[str]:

@@ -102,8 +102,8 @@ class LocalRunner:
         for helper in helpers:
             helper.close()
         self._kit.reporter.close()
-        for recovery in self._recoveries:
-            recovery.settle()
+        for recovery in () if keep else self._recoveries:
+            recovery.close()
         self._kit.family.close()
 
     def _make(self, launch: Launch) -> LocalAttempt:

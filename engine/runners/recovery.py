@@ -7,6 +7,7 @@ journal knows the end of is ended, found by its marker.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from signal import SIGKILL
 
@@ -24,6 +25,7 @@ _NEVER = "the engine died before it was started, or what started it left no reco
 _REBOOTED = "the machine was started anew while it ran"
 _HELPER = "the engine that made this call has died"
 _DURABLE_S = 1.0
+_KEPT_S = 30 * 86_400.0
 
 
 class Recovery:
@@ -44,6 +46,7 @@ class Recovery:
         """See to it that each attempt is reported."""
         with contextlib.suppress(OSError):  # then he who takes over from us may have to lose them
             journals.follow(self._spawners.folder, self._spawners.owner, self._origin)
+        journals.sweep(self._spawners.folder, before=time.time() - _KEPT_S)
         self._read()
         processes = [one for one in self._attempts.values() if isinstance(one.work, ScriptWork | CommandWork)]
         self._lose_calls([one for one in self._attempts.values() if not isinstance(one.work, ScriptWork | CommandWork)])
@@ -62,6 +65,12 @@ class Recovery:
             if posted & journal.open_attempts:
                 journals.settle(journal, posted)
         self._waited_for -= posted
+
+    def close(self) -> None:
+        """All that could be done is done."""
+        self.settle()
+        for engine in (self._origin, self._spawners.owner):
+            journals.tidy(self._spawners.folder, engine)
 
     def _read(self) -> None:
         paths = journals.journals_of(self._spawners.folder, self._origin)

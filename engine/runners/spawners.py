@@ -18,16 +18,19 @@ from typing import Protocol
 
 from engine.attempts import Reactor
 from engine.runners.attempt import Kit
-from engine.runners.journals import Head, Journal, Start, TaskEnd, journal_path, read_journal
-from engine.runners.trees import Tree, read_process, send_signal
+from engine.runners.journals import Head, Journal, Start, TaskEnd, is_there, journal_path, read_journal
+from engine.runners.trees import MARKER, Tree, read_process, send_signal
 from engine.spawner.frames import ENGINE, PROTOCOL, Frames, pack
 
 _HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from engine.spawner.main import main; main()"
 _CHUNK = 1 << 18
 _RETRY_S = 0.002
-_ANSWER_S = 10.0
+_ANSWER_S = 30.0
 _CLOSE_S = 5.0
+_PASSED_ON = (MARKER, "LD_LIBRARY_PATH")
+"""A spawner of an engine that is itself a task of another belongs to that task; and some Pythons need their libraries."""
+
 _USER = struct.Struct("iII")
 
 
@@ -245,8 +248,10 @@ class Spawners:
     def own(self) -> Link:
         """This engine's own spawner. Raises `OSError` when it cannot be started."""
         if self._own is None or not self._own.is_open:
+            for link in self._ours:  # all of them are gone
+                self._kit.family.reaped(link.pid)
             self._own = self._begin()
-            self._ours = [*(link for link in self._ours if link.is_open), self._own]
+            self._ours = [self._own]
         return self._own
 
     def join(self, journal: Journal) -> Link | None:
@@ -257,8 +262,7 @@ class Spawners:
         known = self._joined.get(journal.path)
         if known is not None and known.is_open:
             return known
-        process = read_process(head.spawner)
-        if process is None or process.started != head.at or not process.is_alive:
+        if not is_there(head):
             return None
         end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -314,7 +318,7 @@ class Spawners:
             pid = os.posix_spawn(
                 sys.executable,
                 argv,
-                {},
+                {name: os.environ[name] for name in _PASSED_ON if name in os.environ},
                 file_actions=[(os.POSIX_SPAWN_DUP2, one, number) for number, one in enumerate(descriptors)],
                 setsid=True,
                 setsigmask=(),

@@ -26,11 +26,7 @@ class Doomed:
     """The process of such an engine, seen from a test."""
 
     def __init__(self, bench: Bench, launches: Sequence[Launch], *, origin: str | None = None) -> None:
-        order = bench.folder / f"order-{len(list(bench.folder.glob('order-*')))}"
-        order.write_bytes(pickle.dumps((str(bench.journals), tuple(launches), origin)))
-        self.process = Popen(
-            [sys.executable, "-m", "tests.engine.runners.doomed", str(order)], stdout=PIPE, text=True, cwd=ROOT
-        )
+        self.process = Popen(command(bench, *launches, origin=origin), stdout=PIPE, text=True, cwd=ROOT)
         self.owner = self.line()
 
     def line(self) -> str:
@@ -47,6 +43,13 @@ class Doomed:
 
 
 ROOT = Path(__file__).parents[3]
+
+
+def command(bench: Bench, *launches: Launch, origin: str | None = None) -> tuple[str, ...]:
+    """How such an engine is started."""
+    order = bench.folder / f"order-{len(list(bench.folder.glob('order-*')))}"
+    order.write_bytes(pickle.dumps((str(bench.journals), launches, origin)))
+    return (sys.executable, "-m", "tests.engine.runners.doomed", str(order))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from engine.runners.journals import journal_path
 from engine.runners.masked_stream import MASK
 from engine.runners.trees import read_process
 from tests.engine.runners.bench import PATIENCE_S, Bench, declared, is_alive, journal_lines, log_of, zombies
-from tests.engine.runners.doomed import Doomed, doomed
+from tests.engine.runners.doomed import ROOT, Doomed, command, doomed
 
 SECRET = "hunter2-hunter2"
 UNTIL_GO = 'echo "$$"; while [ ! -e go ]; do sleep 0.01; done; '
@@ -83,7 +83,7 @@ def nothing_is_left(bench: Bench) -> None:
     spawners = spawners_in(bench)
     bench.close()
     await_end(*spawners)
-    assert list(bench.journals.glob("*.jsonl*")) == []
+    assert list(bench.journals.iterdir()) == []
 
 
 def failure_of(outcome: Outcome) -> str:
@@ -434,3 +434,42 @@ def test_a_spawner_that_dies_under_its_engine_is_replaced(bench: Bench) -> None:
     assert zombies() == []
     bench.close()
     bench.close()
+
+
+@pytest.mark.parametrize("inner_dies_first", [False, True])
+def test_an_engine_that_is_a_task_of_another_is_stopped_with_its_spawner_and_tasks(
+    bench: Bench, tmp_path: Path, inner_dies_first: bool
+) -> None:
+    (tmp_path / "inner").mkdir()
+    inner = Bench(tmp_path / "inner")
+    task = inner.launch(ScriptWork("echo $$; echo $PPID; env -i setsid sleep 300 & wait"))
+    launch = bench.start(CommandWork(command(inner, task)), workdir=ROOT)
+    bench.turn_until(lambda: len(log_of(task).split()) == 2)
+    pids = [int(word) for word in log_of(task).split()]
+    if inner_dies_first:
+        os.kill(bench.await_journal(launch, "started")["pid"], signal.SIGKILL)
+        assert bench.end_of(launch).notes[0].startswith("left ")
+    else:
+        bench.stop(launch, grace_s=0)
+        assert bench.end_of(launch).ending is Ending.STOPPED
+    assert not any(map(is_alive, pids))
+    inner.close()
+
+
+def test_journals_nobody_asks_for_are_removed_in_the_end(bench: Bench) -> None:
+    launch = bench.launch(ScriptWork(UNTIL_GO))
+    with doomed(bench, launch) as engine:
+        pid_in(bench, launch)
+        engine.kill()
+        for name in ("old.jsonl", "old.follows", "new.jsonl"):
+            (bench.journals / name).write_text("{}\n")
+        for path in bench.journals.iterdir():
+            if path.name != "new.jsonl":
+                os.utime(path, (1, 1))
+        recover(bench, engine, launch)
+        assert not list(bench.journals.glob("old*"))
+        assert (bench.journals / "new.jsonl").exists()
+        (bench.journals / "new.jsonl").unlink()
+        go(bench)
+        assert bench.end_of(launch).ending is Ending.SUCCEEDED  # old, but its spawner was there
+    nothing_is_left(bench)
