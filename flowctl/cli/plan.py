@@ -15,9 +15,11 @@ from flowctl.cli.run import named_flow, show_warnings
 from flowctl.foreseeing import foresee
 from flowctl.terminal.sanitise import visible
 from flowctl.workspace import Workspace
+from specs.collection import without_collection
 from specs.suggest import listed
 
 
+@without_collection()  # one flow is held from the start to the end, and a large one is millions of objects
 def plan_command(
     ctx: typer.Context,
     flow: FlowArgument = None,
