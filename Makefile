@@ -1,6 +1,6 @@
 # Everything a clone needs, one word each. Every target sets up what it needs first and may be repeated.
 
-.PHONY: help setup demo test test-slow check format bench bench-quick clean
+.PHONY: help setup demo test test-slow check format bench bench-growth bench-quick clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ bench: setup  ## Measure flowctl beside floors and the peers that are installed 
 
 bench-quick: setup  ## Small shapes, floors only: to see that measuring works
 	@.venv/bin/python -m bench run --quick --floors --rounds 1
+
+bench-growth: setup  ## How cost grows with tasks, width, depth, edges, output and history; a quarter of an hour
+	@.venv/bin/python -m bench growth
 
 clean:  ## Delete what the other targets made, .venv included
 	@rm -rf .venv .venv.lock .demo demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
