@@ -38,8 +38,8 @@ _BATCH_RUNS = 200
 
 _IDLE = timedelta(days=1)
 
-_OF_ATTEMPTS = ("attempts", "work")
-"""Folders of a run that go with its logs; what it kept on purpose stays as long as it."""
+_KEPT = "artifacts"
+"""What stays of the folder of a run when its logs go: what it kept on purpose."""
 
 
 class Collected(Struct):
@@ -84,12 +84,14 @@ class Collector:
         self._owns_files = owns_files
         self._now = now
         self._dry_run = dry_run
-        self._note = Path(files.root) / f".removing-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        self._notes = f".removing-{hashlib.sha256(name.encode()).hexdigest()[:16]}-"
+        self._note = Path(files.root) / f"{self._notes}{os.getpid()}"
         self.collected = Collected()
 
     def collect(self, retention: Retention) -> Collected:
         """Remove what may go. Doing it again removes nothing more."""
-        self._finish_last()
+        if not self._dry_run:
+            self._finish(sorted(Path(self._files.root).glob(f"{self._notes}*[0-9]")))
         if retention.removes_runs:
             self._remove_runs(self._old_trees(retention))
         self._look_through_folders(retention)
@@ -139,8 +141,12 @@ class Collector:
         rows = [row for tree in trees for row in tree]
         if not self._dry_run:
             self._intend(rows)
-            self._store.remove(rows)
-            self._finish_last()
+            try:
+                self._store.remove(rows)
+            except StoreConflict:
+                self._note.unlink(missing_ok=True)
+                raise
+            self._finish([self._note])
         self.collected.runs += len(trees)
         self.collected.children += len(rows) - len(trees)
 
@@ -151,18 +157,19 @@ class Collector:
             partial.write_text("\n".join(row.id for row in rows), encoding="ascii")
             partial.replace(self._note)
 
-    def _finish_last(self) -> None:
-        """Remove the files of runs that were noted and are not in the store any more."""
-        if self._dry_run:
-            return
-        try:
-            noted = self._note.read_text(encoding="ascii", errors="replace").split()
-        except FileNotFoundError:
-            return
-        for run_id in noted:
-            if is_id(run_id) and self._store.run(run_id) is None:
+    def _finish(self, notes: Iterable[Path]) -> None:
+        """Remove the files of runs that were noted and are not in the store any more. A note stays while a run of it is
+        there: whoever wrote it may be about to remove it."""
+        for note in notes:
+            try:
+                noted = note.read_text(encoding="ascii", errors="replace").split()
+            except OSError:
+                continue  # another collection has finished it
+            gone = [run_id for run_id in noted if is_id(run_id) and self._store.run(run_id) is None]
+            for run_id in gone:
                 self._remove_folder(Path(self._files.run_folder(run_id)))
-        self._note.unlink(missing_ok=True)
+            if len(gone) == len(noted):
+                note.unlink(missing_ok=True)
 
     def _remove_journals(self) -> None:
         """Remove journals that nobody will ask: their spawner is gone, and every run in them has ended, or is."""
@@ -205,7 +212,7 @@ class Collector:
                 self._remove_logs(folder)
 
     def _remove_logs(self, folder: Path) -> None:
-        there = [folder / name for name in _OF_ATTEMPTS if os.path.lexists(folder / name)]
+        there = [path for path in _inside(folder) if path.name != _KEPT]
         if there:
             gone = [self._dry_run or self._remove_folder(one) for one in there]
             self.collected.logs += all(gone)
@@ -243,6 +250,13 @@ def _batches(trees: Iterable[list[RunRow]]) -> Iterator[list[list[RunRow]]]:
         runs += len(tree)
     if batch:
         yield batch
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _ids_of_folders(root: Path) -> list[str]:
