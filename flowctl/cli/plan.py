@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from specs.collection import without_collection
 from specs.suggest import listed
 
 
-@without_collection()  # one flow is held from the start to the end, and a large one is millions of objects
 def plan_command(
     ctx: typer.Context,
     flow: FlowArgument = None,
@@ -34,8 +34,10 @@ def plan_command(
     frame = frame_of(ctx).about(flow, file)
     workspace = Workspace(frame.settings, frame.environ)
     given = given_parameters(param or [], file=params_file)
-    checked = workspace.check(named_flow(flow, file, command="plan"))
-    forecast = foresee(workspace, checked, folder=Path.cwd(), texts=given.texts, values=given.values)
+    with without_collection():
+        checked = workspace.check(named_flow(flow, file, command="plan"))
+        forecast = foresee(workspace, checked, folder=Path.cwd(), texts=given.texts, values=given.values)
+        gc.freeze()  # it is held to the end, and one look through a large flow takes as long as compiling it
     show_warnings(frame, checked.diagnostics)
     missing = [one.name for one in forecast.parameters if one.source == "missing"]
     if missing:
