@@ -4,8 +4,7 @@
 `hooks.KIND.ID`, of undo tasks `undo.ID`; ids of the flow's own tasks hold no dot, so the three never meet.
 """
 
-from __future__ import annotations
-
+# Annotations stay what they are: as texts, msgspec would evaluate each of them when a kept plan is read.
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
@@ -323,7 +322,7 @@ class Plan(Struct, frozen=True, array_like=True):
     recoverers: Mapping[str, tuple[str, ...]]
     holders: Mapping[str, tuple[str, ...]]
     waves: tuple[tuple[str, ...], ...]
-    children: Mapping[str, Plan]
+    children: Mapping[str, "Plan"]
     files: Mapping[str, str] = field(default_factory=dict)
     service_users: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     params: Mapping[str, Parameter] = field(default_factory=dict)
