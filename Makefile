@@ -1,6 +1,6 @@
 # Everything a clone needs, one word each. Every target sets up what it needs first and may be repeated.
 
-.PHONY: help setup demo test test-slow check format bench bench-growth bench-quick clean
+.PHONY: help setup test-setup demo test test-slow soak check format bench bench-growth bench-quick clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -11,11 +11,18 @@ setup:  ## Make .venv with flowctl and the tools of development; quiet when noth
 demo: setup  ## Run the example on real data: report, durations, picture
 	@.ci/demo
 
-test: setup  ## Run the tests
+test-setup:
+	@.ci/setup tests
+
+test: test-setup  ## Run the tests
 	@.venv/bin/pytest -n 2 --dist loadgroup -m "not slow"
 
-test-slow: setup  ## Run the tests that take long
+test-slow: test-setup  ## Run the tests that take long
 	@.ci/slow
+
+soak: test-setup  ## Kill, starve and lie to engines for hours: the tests of faults in full
+	@FLOWCTL_TEST_SEEDS=20000 FLOWCTL_TEST_KILLS=200 FLOWCTL_TEST_POWER_CUTS=20 FLOWCTL_TEST_SERVER_KILLS=100 \
+		FLOWCTL_TEST_SERVER_RUNS=5000 .venv/bin/pytest -n 2 --dist loadgroup -m slow tests/faults tests/simulated
 
 check: setup  ## Format, lint, types, import contracts, documentation
 	@.ci/check
