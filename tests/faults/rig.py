@@ -14,8 +14,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from signal import SIGCONT, SIGSTOP
 from typing import Any
 
 from flowctl.history import StoredPlans
@@ -100,6 +101,20 @@ class Rig:
             process.wait(PATIENCE_S)
             return True
         return False
+
+    def let_be(self, process: subprocess.Popen[bytes], for_s: float) -> None:
+        """Let an engine go on for a while, or to its end."""
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(for_s)
+
+    def suspend(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
+        """Stop engines for a moment and let them go on."""
+        for process in processes:
+            if process.poll() is None:
+                process.send_signal(SIGSTOP)
+        for process in processes:
+            if process.poll() is None:
+                process.send_signal(SIGCONT)
 
     def await_ledger(self, process: subprocess.Popen[bytes]) -> None:
         """Until a task has written to the ledger, or the engine has ended."""

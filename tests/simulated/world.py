@@ -27,11 +27,12 @@ from engine.secrets import Secrets
 from engine.store.rows import RunBatch, RunFilter
 from engine.store.sqlite import SqliteStore
 from engine.submission import Submission
-from tests.checker import Noted, check_all
+from tests.checker import Noted, check_all, every_run
 from tests.engine.looping import NoFolders
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SLOTS = 6
+MOST_ENGINES = 3
 MOST_STEPS = 20_000
 FINAL = ("succeeded", "failed", "cancelled")
 
@@ -188,6 +189,7 @@ class World:
         self.beings: list[Being] = []
         self.acknowledged: list[str] = []
         self.ledger: list[Noted] = []
+        self.asked_to_end: set[str] = set()
         self.by_digest = {plan.digest: plan for top in self.plans.values() for plan in (top, *top.children.values())}
         self.store = WorldStore.in_memory()
         assert isinstance(self.store, WorldStore)
@@ -242,10 +244,14 @@ class World:
 
     def live(self, *, steps: int) -> None:
         """Let things happen, then let everything that was begun come to its end."""
-        self._be_born()
+        self.be_born()
         for _ in range(steps):
             self._happen()
-            self._step()
+            self.step()
+        self.settle()
+
+    def settle(self) -> None:
+        """Nothing befalls anybody any more: everything that was begun comes to its end."""
         for being in self.beings:
             being.asleep_until = 0.0
             being.door.dies = None
@@ -253,8 +259,8 @@ class World:
             if not self._open_runs():
                 return
             if not self.beings:
-                self._be_born()
-            self._step()
+                self.be_born()
+            self.step()
         raise AssertionError(f"these runs do not end: {self._open_runs()}")
 
     def _open_runs(self) -> list[str]:
@@ -262,30 +268,48 @@ class World:
         return [row.id for row in self.store.runs(every, limit=1000).items if row.state not in FINAL]
 
     def _happen(self) -> None:
+        """Draw what befalls whom, most often nothing."""
         chance = self.draw.random()
-        if chance < 0.10:
-            self._submit()
-        elif chance < 0.13 and len(self.beings) < 3:
-            self._be_born()
-        elif chance < 0.16 and self.beings:
+        for share, act in (
+            (0.10, self.submit),
+            (0.03, self.be_born),
+            (0.03, self.kill),
+            (0.04, self.doom),
+            (0.03, self.suspend),
+            (0.01, self.cancel),
+            (0.01, self.set_clock),
+            (0.015, self.cut_power),
+        ):
+            chance -= share
+            if chance < 0:
+                act()
+                return
+
+    def kill(self) -> None:
+        """An engine dies."""
+        if self.beings:
             self._note("kill", self._die(self.draw.choice(self.beings)))
-        elif chance < 0.20 and self.beings:
+
+    def doom(self) -> None:
+        """An engine will die just before its next commit, or right after it."""
+        if self.beings:
             being = self.draw.choice(self.beings)
             being.door.dies = self.draw.choice(("before", "after"))
             self._note("will die", being.name, being.door.dies)
-        elif chance < 0.23 and self.beings:
+
+    def suspend(self) -> None:
+        """An engine does nothing for a while, perhaps longer than its lease lasts."""
+        if self.beings:
             being = self.draw.choice(self.beings)
             being.asleep_until = self.elapsed + self.draw.choice((3.0, 20.0, 90.0))
             self._note("suspend", being.name)
-        elif chance < 0.24:
-            self._ask_to_cancel()
-        elif chance < 0.25:
-            self.skew += timedelta(seconds=self.draw.choice((-3600, -1, 1, 3600)))
-            self._note("set the clock", self.skew)
-        elif chance < 0.265 and self.processes:
-            self._lose_processes()
 
-    def _step(self) -> None:
+    def set_clock(self) -> None:
+        """Somebody sets the system's clock; engines that start later see it."""
+        self.skew += timedelta(seconds=self.draw.choice((-3600, -1, 1, 3600)))
+        self._note("set the clock", self.skew)
+
+    def step(self) -> None:
         """One engine takes a turn; if none has anything to do, time passes."""
         self._deliver()
         ready = [being for being in self.beings if self._is_ready(being)]
@@ -325,7 +349,10 @@ class World:
                 process.told = True
                 being.post.mail.append(AttemptEnded(process.key, process.outcome))
 
-    def _be_born(self) -> None:
+    def be_born(self) -> None:
+        """An engine starts, unless there are enough."""
+        if len(self.beings) >= MOST_ENGINES:
+            return
         self._born += 1
         name = f"elsewhere/boot/{self._born}/{self._born}/0"
         post, door = Post(self), Doorkeeper(self)
@@ -359,8 +386,10 @@ class World:
             for row in self.store.attempts(key.run_id, task=key.task, item=-1 if key.item is None else key.item)
         )
 
-    def _lose_processes(self) -> None:
+    def cut_power(self) -> None:
         """A machine loses power: nobody will ever know of the processes of one engine, which is gone, too."""
+        if not self.processes:
+            return
         engine = self.draw.choice(sorted({process.engine for process in self.processes.values()}))
         for being in [each for each in self.beings if each.name == engine]:
             self._die(being)
@@ -372,7 +401,8 @@ class World:
                     self._write_down(process.key, "end")
                 process.told = True
 
-    def _submit(self) -> None:
+    def submit(self) -> None:
+        """Somebody asks an engine for a run, and is told its id unless the engine dies."""
         awake = [being for being in self.beings if being.asleep_until <= self.elapsed]
         if not awake:
             return
@@ -387,7 +417,8 @@ class World:
         self.acknowledged.append(run_id)
         self._note("submit", name, run_id, being.name)
 
-    def _ask_to_cancel(self) -> None:
+    def cancel(self) -> None:
+        """Somebody asks for the end of a run."""
         runs = self._open_runs()
         if runs:
             run_id = self.draw.choice(runs)
@@ -396,6 +427,7 @@ class World:
                 self.new(self.now()), run_id, by="somebody", note=None, force=force, at=self.now()
             )
             self.store.ask(message)
+            self.asked_to_end.add(run_id)
             self._note("cancel", run_id, force)
 
     def _note(self, *words: object) -> None:
@@ -415,3 +447,8 @@ class World:
         )
         left = [process.key for process in self.processes.values() if not process.told]
         assert not left, f"I7: {left} still run"
+        for row in every_run(self.store):
+            by_parent = row.parent_run is not None
+            assert row.state != "cancelled" or by_parent or row.id in self.asked_to_end, (
+                f"nobody asked for the end of {row.id}"
+            )
