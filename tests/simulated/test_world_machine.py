@@ -159,13 +159,11 @@ class RealDeeds:
 
 
 def test_engines_that_are_played_hold_to_the_model() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        PlayedMachine, settings=settings(max_examples=120, stateful_step_count=40, deadline=None)
-    )
+    run_state_machine_as_test(PlayedMachine, settings=settings(max_examples=120, stateful_step_count=40, deadline=None))
 
 
 def test_real_engines_hold_to_the_model() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         RealMachine,
         settings=settings(
             max_examples=4,
