@@ -33,6 +33,7 @@ class Driven(Struct, eq=False):
         ahead: how far the engine before was ahead of this one's clock: time does not go back in a log.
         has_folder: the run's directory exists.
         launcher: made for the first attempt.
+        taken_at: when it was taken over from another engine; it queues up behind what was in hand by then.
         lost_to: the engine that has taken the run over, `""` when nobody holds it any more; `None` while it is in hand.
     """
 
@@ -46,6 +47,7 @@ class Driven(Struct, eq=False):
     has_folder: bool = False
     launcher: Launcher | None = None
     lost_to: str | None = None
+    taken_at: datetime | None = None
 
     @property
     def is_new(self) -> bool:
@@ -78,7 +80,7 @@ class Driven(Struct, eq=False):
         unit = run.tasks[name].unit(None if item == NO_ITEM else item)
         return Candidate(
             priority=self.class_of(name),
-            scheduled_at=run.scheduled_at or run.submitted_at or now,
+            scheduled_at=self.taken_at or run.scheduled_at or run.submitted_at or now,
             order=unit.queue_order,
             position=spec.position,
             item=item,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, Protocol
@@ -71,12 +72,14 @@ class Keeping(Struct, frozen=True):
     Attributes:
         plans: of runs that it takes over.
         takes_over: it looks for free runs by itself, at each beat.
+        most: so many of those it has in hand at a time, so that they leave room for its own; `None` for any number.
         elapsed: seconds that only ever grow.
     """
 
     plans: Plans
     terms: Terms = Terms()
     takes_over: bool = True
+    most: int | None = None
     elapsed: Callable[[], float] = monotonic
 
 
@@ -106,7 +109,7 @@ class Engine:
         self._effects = Effects(parts.runner, parts.waiter, parts.around)
         self._commands: deque[tuple[str, Command]] = deque()
         self._asked: deque[tuple[str, Cancel]] = deque()
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, tuple[str, Answer]] = {}
         self._untold: list[tuple[Driven, int, Event]] = []
         self._changed: dict[str, Driven] = {}
         self._alarms: list[tuple[datetime, str]] = []
@@ -244,7 +247,8 @@ class Engine:
             driven = self._driven.get(message.run_id)
             if driven is None or message.id in self._answers:
                 continue
-            command, self._answers[message.id] = inbox.read(message, driven.run, now=self._parts.clock.now())
+            command, answer = inbox.read(message, driven.run, now=self._now(driven))
+            self._answers[message.id] = (message.run_id, answer)
             if command is not None:
                 self._decide(message.run_id, command)
 
@@ -287,14 +291,24 @@ class Engine:
         self._changed.pop(run_id, None)
         self._admission.forget(run_id)
         self._commands = deque(entry for entry in self._commands if entry[0] != run_id)
+        self._answers = {name: entry for name, entry in self._answers.items() if entry[0] != run_id}
         self._untold = [entry for entry in self._untold if entry[0] is not driven]
 
     # --- taking over ----------------------------------------------------------------------------------------------------
 
     def _take_over_what_can_be_served(self) -> None:
         """Take over what this engine can drive: what it cannot is left to one with the right connectors and secrets."""
+        most = self._parts.keeping.most if self._parts.keeping is not None else None
         for families in self._free(None, only_served=True):
-            self._take(families)
+            if most is None:
+                self._take(families)
+                continue
+            in_hand = sum(
+                driven.taken_at is not None and driven.run.parent_run not in self._driven
+                for driven in self._driven.values()
+            )
+            if in_hand < most:
+                self._take(families[: most - in_hand])
 
     def _free(self, only: str | None, *, only_served: bool = False) -> Iterable[list[Family]]:
         """Free families of runs, some at a time."""
@@ -321,6 +335,7 @@ class Engine:
             return []
         restored: list[Restored] = []
         for row in self._claim(families):
+            self._renew()  # to make many large runs again takes its time
             found = recovery.restore(self._parts.store, row, keeping.plans)
             if isinstance(found, Unreadable):
                 self._give_up(found)
@@ -332,7 +347,15 @@ class Engine:
             self._untold.append((each.driven, each.driven.run.seq, each.taken))
             self._take_up(each.driven)
         self._effects.recover(restored)
+        self._rung = True  # what was asked of the engine before
         return restored
+
+    def _renew(self) -> None:
+        """Renew the lease between commits that would do so, if it is time."""
+        at_s, lease = self._lease.elapsed(), self._lease.next(holds=True, now=self._parts.clock.now())
+        if lease is not None:
+            self._parts.store.commit([], lease=lease)
+            self._lease.said(lease, at_s=at_s)
 
     def _claim(self, families: list[Family]) -> list[RunRow]:
         """The rows of all runs that could be claimed, as they are stored then. Who else was first keeps its families."""
@@ -362,7 +385,8 @@ class Engine:
         """End a run that cannot be driven any more, and what may be left of its attempts. The others go on."""
         now = recovery.not_before(self._parts.store, unreadable.row, self._parts.clock.now())
         batch = recovery.give_up(unreadable.row, unreadable.problem, now=now)
-        self._parts.store.commit([batch])
+        with suppress(StoreConflict):  # then another engine has it, and may be able to drive it
+            self._parts.store.commit([batch])
         self._effects.end_leftovers(unreadable.leftovers, token=unreadable.row.token)
 
     def _take_up(self, driven: Driven) -> None:
@@ -556,6 +580,8 @@ class Engine:
         """Commit what has changed; the runs that were written. What others have taken over is let go of, and the rest
         written without it."""
         while True:
+            if self._parts.keeping is not None and self._lease.is_overdue:
+                self._find_lost()
             changed = list(self._changed.values())
             at_s, lease = 0.0, None
             if self._parts.keeping is not None:
@@ -566,7 +592,7 @@ class Engine:
                 return []
             try:
                 batches = [self._batch(driven) for driven in changed]
-                self._parts.store.commit(batches, lease=lease, answers=tuple(self._answers.values()))
+                self._parts.store.commit(batches, lease=lease, answers=[answer for _, answer in self._answers.values()])
             except StoreConflict as conflict:
                 if any(driven.is_new for driven in changed if driven.run.id in conflict.run_ids):
                     raise

@@ -176,7 +176,7 @@ def restore(store: Store, row: RunRow, plans: Plans) -> Restored | Unreadable:
         driven, last = _fold(row, plans, map(started.note, events_of(store, row.id)))
     except FlowctlError as problem:
         return Unreadable(row, str(problem), started.of(store, row.id))
-    except (IllegalTransition, LookupError, TypeError, ValueError):
+    except (AssertionError, AttributeError, IllegalTransition, LookupError, TypeError, ValueError):
         problem_text = f"the events of run `{row.id}` were not written by this flowctl"
         return Unreadable(row, problem_text, started.of(store, row.id))
     return Restored(driven, started.origins, last)
@@ -221,7 +221,7 @@ def _fold(row: RunRow, plans: Plans, rows: Iterator[EventRow]) -> tuple[Driven, 
     for each in itertools.chain((first,), rows):
         event = decode(each.type, each.at, each.task, each.item, each.data)
         evolve(plan, run, event)
-    return Driven(plan, run, token=row.token), event
+    return Driven(plan, run, token=row.token, taken_at=event.at), event
 
 
 def _base(first: EventRow) -> str:

@@ -32,6 +32,9 @@ STDIN = "-"
 STDIN_NAME = "stdin.yaml"
 _SUFFIXES = (".yaml", ".yml")
 
+TAKEN_BESIDE = 8
+"""Interrupted runs that an engine in the foreground drives besides its own at a time."""
+
 
 def warnings_of(checked: Checked) -> tuple[Diagnostic, ...]:
     """What was found in a flow that whoever runs it is told of."""
@@ -230,6 +233,7 @@ class Workspace:
                 StoredPlans(self, store),
                 Terms(self.settings.recovery.beat, self.settings.recovery.lease),
                 takes_over=takes_over and self.settings.recovery.take_over,
+                most=TAKEN_BESIDE,
             ),
         )
         engine = Engine(parts, observers=observers)

@@ -197,6 +197,7 @@ class Living:
         takes_over: bool = False,
         slots: int = 64,
         boot: str | None = None,
+        most: int | None = None,
     ) -> None:
         world.engines += 1
         self.world = world
@@ -214,7 +215,7 @@ class Living:
             around=Surroundings(world.environment, NoFolders(Path("/runs")), Secrets(world.environment)),
             owner=self.name,
             slots=slots,
-            keeping=Keeping(world.plans, takes_over=takes_over, elapsed=world.seconds),
+            keeping=Keeping(world.plans, takes_over=takes_over, most=most, elapsed=world.seconds),
         )
         self.engine = Engine(self.parts)
 

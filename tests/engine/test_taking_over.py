@@ -131,6 +131,35 @@ def test_an_engine_that_is_told_not_to_takes_nothing_over() -> None:
     assert not taken(world, run_id)
 
 
+def test_what_an_engine_takes_by_itself_leaves_room_for_its_own() -> None:
+    world = World({"a": slowly})
+    dead = Living(world)
+    plan = plan_of("tasks: {a: {run: x}}")
+    runs = [dead.submit(plan) for _ in range(5)]
+    heir = Living(world, takes_over=True, most=2)
+    own = heir.submit(plan)
+    while world.seconds() < 90:
+        heir.turn()
+    assert sum(bool(taken(world, run_id)) for run_id in runs) == 2
+    heir.drive(own, *runs)
+    check_all(world.store, world.plans.of, acknowledged=world.acknowledged, ledger=world.ledger)
+
+
+def test_what_an_engine_takes_by_itself_queues_up_behind_its_own() -> None:
+    world = World({"a": slowly})
+    dead = Living(world)
+    old = dead.submit(plan_of("tasks: {many: {fan_out: {items: [1, 2, 3, 4, 5, 6]}, run: x}}"))
+    dead.turn()
+    world.processes.clear()
+    world.clock.move_to(world.clock.now() + timedelta(hours=1))
+    heir = Living(world, takes_over=True, slots=1)
+    own = heir.submit(plan_of("tasks: {a: {run: x}, b: {after: [a], run: x}, c: {after: [b], run: x}}"))
+    heir.drive(own)
+    started = [line.task for line in world.ledger if line.what == "start" and line.at >= 3600]
+    assert started[:3] == ["a", "b", "c"]
+    heir.drive(old)
+
+
 def test_by_itself_an_engine_takes_only_what_it_can_drive() -> None:
     world = World({"a": slowly})
     secretive = plan_of("""
@@ -492,3 +521,30 @@ def test_what_an_engine_does_not_know_it_says_it_does_not() -> None:
     living.engine.look()
     living.drive(run_id)
     assert (answer(world), state_of(world, run_id)) == ("unknown", "succeeded")
+
+
+def test_what_was_asked_of_an_engine_that_lost_the_run_is_done_by_the_one_that_has_it() -> None:
+    world = World({"a": slowly})
+    slow = Living(world)
+    run_id = slow.submit(plan_of(CHAIN))
+    slow.turn()
+    ask(world, run_id)
+    thief = Living(world)
+    stolen(world, thief, run_id)
+    slow.engine.look()
+    slow.turn()
+    assert answer(world) is None
+    finish(world)
+    assert (answer(world), state_of(world, run_id)) == ("done", "cancelled")
+    assert world.seconds() == 0
+
+
+def test_a_run_that_was_taken_while_its_engine_was_held_up_is_noticed_before_the_next_one_is_submitted() -> None:
+    world = World({"a": slowly})
+    slow = Living(world)
+    lost = slow.submit(plan_of(CHAIN))
+    slow.turn()
+    stolen(world, Living(world), lost)
+    world.clock.move_to(world.clock.now() + timedelta(seconds=60))
+    kept = slow.submit(plan_of(CHAIN))
+    assert list(slow.engine._driven) == [kept]
