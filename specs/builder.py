@@ -178,9 +178,13 @@ class Builder:
         if anchor is not None:
             anchor.value, anchor.span, anchor.is_complete = value, span, True
         frame = self._frame
-        if type(frame.value) is list:  # most scalars; the rest is `_add`'s
-            frame.value.append(value)
+        target = frame.value  # what follows is for most scalars; the rest is `_add`'s
+        if type(target) is list:
+            target.append(value)
             frame.slots.append(span)
+        elif frame.key is _NO_KEY and type(value) is str and value not in target and value != "<<":
+            frame.key = value
+            frame.key_span = span
         else:
             self._add(value, span)
 
