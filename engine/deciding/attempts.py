@@ -103,7 +103,7 @@ def _follow(d: Decision, name: str, item: int | None, outcome: Outcome, reason: 
 
 
 def _failure_of(spec: PlanTask, outcome: Outcome, reason: str | None) -> Failure:
-    if reason == "timeout" and spec.timeout is not None:
+    if reason == "timeout" and spec.timeout is not None and outcome.ending is not Ending.LOST:
         return Failure("timeout", f"timed out after {format_duration(spec.timeout)}")
     if reason == "deadline" and spec.deadline is not None:
         return Failure("deadline", f"the deadline of {format_duration(spec.deadline)} has passed")
