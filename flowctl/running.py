@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
@@ -54,10 +54,14 @@ class Request(Struct, frozen=True):
 
 
 class Finished(Struct, frozen=True):
-    """A run that was driven to its end. `signal` is what interrupted it, `None` when nothing did."""
+    """A run that was driven to its end. `signal` is what interrupted it, `None` when nothing did.
+
+    `summary` is what was asked to be read of the store at the end, while a store that is away was still waited for.
+    """
 
     run: Run
     signal: int | None
+    summary: Mapping[str, Any] | None = None
 
 
 def prepare(plan: Plan, request: Request, environ: Mapping[str, str]) -> Submission:
@@ -102,6 +106,7 @@ def run_in_foreground(
     view: RunView,
     on_submitted: Callable[[str], None] | None = None,
     on_event: Callable[[EventRow], None] | None = None,
+    summarize: Callable[[str], Mapping[str, Any]] | None = None,
 ) -> Finished:
     """Submit a run and drive it to its end, telling `view` and `on_event` of everything once it is durable.
 
@@ -119,9 +124,10 @@ def run_in_foreground(
             telling.attempt(partial(on_submitted, run_id))
         with _ticking(reactor, view, telling):
             run = engine.drive(run_id)
+        summary = summarize(run_id) if summarize is not None else None
     if telling.problem is not None:
         raise telling.problem
-    return Finished(run, caught.first)
+    return Finished(run, caught.first, summary)
 
 
 class Resumed(Struct, frozen=True):

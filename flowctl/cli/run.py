@@ -71,7 +71,8 @@ def run_command(
     if dry_run:
         frame.say(f"`{visible(plan.name)}` is valid and would start; nothing was started")
         return Exit.SUCCESS
-    finished, summary = _drive(frame, workspace, plan, submission)
+    finished = _drive(frame, workspace, plan, submission)
+    summary = dict(finished.summary or {})
     if frame.json:
         put_json(frame, summary)
     else:
@@ -79,8 +80,15 @@ def run_command(
     return exit_code(finished)
 
 
-def _drive(frame: Frame, workspace: Workspace, plan: Plan, submission: Submission) -> tuple[Finished, dict[str, Any]]:
-    """Run the flow to its end under the eyes of the user; how it ended, and its summary as stored."""
+def _drive(frame: Frame, workspace: Workspace, plan: Plan, submission: Submission) -> Finished:
+    """Run the flow to its end under the eyes of the user; how it ended, with its summary as stored."""
+
+    def summarize(run_id: str) -> dict[str, Any]:
+        row = store.run(run_id)
+        if row is None:
+            raise AssertionError(run_id)
+        return summary_object(store, row, sensitive=sensitive_parameters(plan))
+
     view = open_view(
         sys.stderr,
         environ=frame.environ,
@@ -91,20 +99,17 @@ def _drive(frame: Frame, workspace: Workspace, plan: Plan, submission: Submissio
     with workspace.store(create=True) as store:
         tell_interrupted(frame, store)
         try:
-            finished = run_in_foreground(
+            return run_in_foreground(
                 workspace,
                 store,
                 submission,
                 view=view,
                 on_submitted=lambda run_id: frame.say(f"run {run_id} of {visible(plan.name)}"),
                 on_event=(lambda row: put_json(frame, event_object(row))) if frame.json else None,
+                summarize=summarize,
             )
         finally:
             view.close()
-        row = store.run(finished.run.id)
-        if row is None:
-            raise AssertionError(finished.run.id)
-        return finished, summary_object(store, row, sensitive=sensitive_parameters(plan))
 
 
 def tell_interrupted(frame: Frame, store: Store) -> None:
