@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -50,9 +51,24 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 
 class BoundedConnection(psycopg.Connection[tuple[object, ...]]):
-    """A connection that is given up when an answer takes longer than `answer_s`."""
+    """A connection that is given up when an answer takes longer than `answer_s`.
+
+    `prepared` are the statements that the server knows by a name, which is made of their number in `names`.
+    """
 
     answer_s: float | None = ANSWER_S
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.names: dict[str, int] = {}
+        self.prepared: set[str] = set()
+
+    def is_there(self) -> bool:
+        """Whether the server has not hung up meanwhile, as far as one can tell without asking it."""
+        if not self.closed:
+            with suppress(psycopg.OperationalError):
+                self.pgconn.consume_input()
+        return not self.closed
 
     def wait(self, gen: PQGen[T], interval: float = _INTERVAL_S, timeout: float | None = None) -> T:
         """Wait for an answer; every call that sends something comes here."""
@@ -64,7 +80,7 @@ class BoundedConnection(psycopg.Connection[tuple[object, ...]]):
             raise
 
 
-def connect_writer(address: ServerAddress) -> Connection:
+def connect_writer(address: ServerAddress) -> BoundedConnection:
     """The connection that writes: commits are durable when they return, as far as the server's own settings go."""
     connection = _connect(address, _SESSION)
     with faults.translating(str(address)):

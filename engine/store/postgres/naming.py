@@ -52,6 +52,10 @@ class Naming(Struct, frozen=True):
         """A statement that inserts one row as one that inserts many; `None` for every other statement."""
         return _insert(self, sql)
 
+    def numbered(self, sql: str) -> str:
+        """What `statement` or `insert` returned, with marks as the server itself takes them: `$1`, `$2`."""
+        return _numbered(sql)
+
     def definition(self, sql: str) -> str:
         """A statement that defines tables and indexes; indexes are in the schema of their table by themselves."""
         owned = _OWN.sub(lambda found: f"{found[1]} {quoted(self._prefixed(found[2]))}", sql)
@@ -74,6 +78,12 @@ def quoted(name: str) -> str:
 @lru_cache(maxsize=512)
 def _statement(naming: Naming, sql: str) -> str:
     return _with_names(naming, sql).replace("%", "%%").replace("?", "%s")
+
+
+@lru_cache(maxsize=512)
+def _numbered(sql: str) -> str:
+    first, *rest = sql.split("%s")
+    return "".join((first, *(f"${number}{part}" for number, part in enumerate(rest, 1)))).replace("%%", "%")
 
 
 @lru_cache(maxsize=64)

@@ -13,9 +13,9 @@ import psycopg
 from engine.errors import StoreConflict, StoreError, StoreUnavailable
 from engine.store import ddl, removing, statements
 from engine.store.address import ServerAddress
-from engine.store.codec import Record, event_values
+from engine.store.codec import Record, event_values, micros
 from engine.store.postgres import faults
-from engine.store.postgres.connections import Connection, ServerReaders, connect_writer
+from engine.store.postgres.connections import BoundedConnection, Connection, ServerReaders, connect_writer
 from engine.store.postgres.creation import create_schema, find_naming, stored_version
 from engine.store.postgres.naming import Naming
 from engine.store.postgres.transactions import transact
@@ -36,7 +36,7 @@ _MOST_COLLISIONS = 5
 _CLOCK = "server"
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
-_SELECT_HOLD = "SELECT seq, token, owner FROM runs WHERE id = ?"
+_SELECT_HOLD = "SELECT seq, token, owner, created_at FROM runs WHERE id = ?"
 
 _COLLIDED = frozenset({"40001", "40P01"})
 
@@ -48,12 +48,12 @@ class PostgresStore(StoredRows):
     became of a commit whose answer did not come is read back before it is made again, so it is made once.
     """
 
-    def __init__(self, address: ServerAddress, naming: Naming, writer: Connection) -> None:
+    def __init__(self, address: ServerAddress, naming: Naming, writer: BoundedConnection) -> None:
         """For `open` and `find`."""
         self._address = address
         self._name = str(address)
         self._naming = naming
-        self._writer: Connection | None = writer
+        self._writer: BoundedConnection | None = writer
         self._readers = ServerReaders(address)
         self._mutex = threading.RLock()
         self._closed = False
@@ -175,7 +175,7 @@ class PostgresStore(StoredRows):
                     if is_last:
                         raise faults.lost(self._name) from error
 
-    def _transact(self, writer: Connection, writes: Sequence[Write]) -> None:
+    def _transact(self, writer: BoundedConnection, writes: Sequence[Write]) -> None:
         for is_last in (*(False,) * _MOST_COLLISIONS, True):
             try:
                 transact(writer, self._naming, writes)
@@ -186,11 +186,11 @@ class PostgresStore(StoredRows):
                 if is_last or error.sqlstate not in _COLLIDED:
                     raise
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> BoundedConnection:
         """The writing connection, made again if it was lost."""
         if self._closed:
             raise StoreUnavailable(f"the store `{self._name}` is closed")
-        if self._writer is None or self._writer.closed:
+        if self._writer is None or not self._writer.is_there():
             self._writer = connect_writer(self._address)
             self._writer.autocommit = False
         return self._writer
@@ -205,9 +205,10 @@ class PostgresStore(StoredRows):
             found = self._ask(Query(_SELECT_HOLD, (run.id,)))
             if not found or found[0][1] != run.token:
                 continue
-            seq, _, owner = found[0]
+            seq, _, owner, created = found[0]
             is_claim = batch.new or batch.expected_token is not None
-            return seq >= run.seq and (owner == run.owner or not is_claim) and self._has_last_event(batch)
+            is_ours = created == micros(run.created_at) and (owner == run.owner or not is_claim)
+            return bool(is_ours and seq >= run.seq and self._has_last_event(batch))
         return False
 
     def _has_last_event(self, batch: RunBatch) -> bool:

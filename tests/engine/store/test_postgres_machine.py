@@ -33,7 +33,7 @@ class PostgresMachine(StoreMachine):
         assert self.store._writer is not None
         with psycopg.connect(self.address.url, autocommit=True) as other:
             pids = [self.store._writer.info.backend_pid, *(each.info.backend_pid for each in self.store._readers._idle)]
-            other.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s) AS pid", (pids,))
+            other.execute("SELECT pg_terminate_backend(pid, 30000) FROM unnest(%s) AS pid", (pids,))
 
 
 TestPostgresMachine = PostgresMachine.TestCase

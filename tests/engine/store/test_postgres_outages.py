@@ -103,20 +103,20 @@ class Cut:
         self.cuts = 0
         writer, commit = store._writer, store._writer.commit
 
-        def cut() -> None:
+        def cut(*_arguments: object) -> None:
             self.cuts += 1
             if place == "answer":
                 commit()
             writer.pgconn.finish()
             raise psycopg.OperationalError("the connection is gone")
 
-        setattr(writer, "pipeline" if place == "start" else "commit", cut)
+        setattr(writer, "wait" if place == "start" else "commit", cut)
 
     def __enter__(self) -> None:
         """It happens in the `with`."""
 
     def __exit__(self, *_exc: object) -> None:
-        assert self.cuts == 1
+        assert self.cuts > 0
 
 
 PLACES = pytest.mark.parametrize("place", ["start", "end", "answer"])
@@ -171,7 +171,8 @@ def test_what_is_still_under_way_on_a_lost_connection_is_not_done_twice(private:
         row = run("r1", token=1)
         store.commit([inserting(row)])
         batch = continuing(row)
-        late = psycopg.connect(private.url)
+        late = connections.connect_writer(private)
+        late.autocommit = False
         naming = store._naming
         looked, looks = threading.Event(), store._is_written
 
@@ -183,12 +184,9 @@ def test_what_is_still_under_way_on_a_lost_connection_is_not_done_twice(private:
         store._is_written = look  # type: ignore[method-assign]
         with Cut(store, "start"):
             from engine.store import statements
-            from engine.store.postgres.texts import adapt
-            from engine.store.postgres.transactions import _send
+            from engine.store.postgres.transactions import _exchange
 
-            adapt(late.adapters)
-            for write in statements.writes([batch]):
-                _send(late, naming, write)  # what the lost connection had sent, without its commit
+            _exchange(late, naming, statements.writes([batch]))  # what the lost connection had sent, without its commit
             finish = threading.Thread(target=lambda: (looked.wait(30), late.commit()))
             finish.start()
             store.commit([batch])
