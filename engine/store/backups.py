@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 _MARK = ".backup-"
@@ -11,8 +13,10 @@ PARTIAL = ".partial"
 
 
 def backup_path(store: Path, *, version: int, now: datetime) -> Path:
-    """Where a backup of this instant is kept: beside the store."""
-    return store.with_name(f"{store.name}{_MARK}{version:04}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
+    """Where a backup of this instant is kept: beside the store, under a name that is free."""
+    first = store.with_name(f"{store.name}{_MARK}{version:04}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
+    names = (first if number == 1 else first.with_name(f"{first.name}.{number}") for number in count(1))
+    return next(path for path in names if not os.path.lexists(path))
 
 
 def backups_of(store: Path) -> list[Path]:

@@ -72,10 +72,10 @@ class FileUpkeep:
         """Bring it up to date; the backup made before, `None` where there was nothing to do."""
         from engine.store.sqlite import SqliteStore
 
-        version = self.version()
+        self.version()
+        before = set(self.backups())
         SqliteStore.open(self._path, create=False, now=now).close()
-        backup = backup_path(self._path, version=version, now=now)
-        return backup if version < ddl.VERSION and backup.exists() else None
+        return next((path for path in self.backups() if path not in before), None)
 
     def back_up(self, target: Path | None, *, now: datetime) -> Path:
         """Copy it while others write, proven to be whole; beside the store where no name is given."""

@@ -37,7 +37,7 @@ def looking(path: Path, *, holds_lock: bool = False) -> Iterator[sqlite3.Connect
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         yield connection
     finally:
-        if tidy and not holds_lock:
+        if tidy and not holds_lock and places.beside(path, ".lock").exists():
             _close_in_turn(connection, path)
         connection.close()
 

@@ -70,7 +70,6 @@ def rehearse(store: sqlite3.Connection, *, further: Sequence[Path] = ()) -> list
             stage.execute("INSERT INTO schema_version (version_num) VALUES (?)", (version,))
         stage.set_trace_callback(done.append)
         _run_migrations(stage, (VERSIONS, *further), "the store")
-        stage.set_trace_callback(None)
     return [
         text.strip() for text in done if text.strip().partition(" ")[0].upper() in CHANGING or "user_version" in text
     ]

@@ -95,10 +95,10 @@ def test_a_store_is_not_upgraded_by_those_who_cannot_name_the_backup(old: Path) 
 def test_a_backup_is_never_written_over(old: Path) -> None:
     backup = old.with_name(f"flow.db.backup-0000-{STAMP}")
     backup.write_bytes(b"precious")
-    with pytest.raises(StoreError, match="exists already"):
-        SqliteStore.open(old, now=NOW)
+    SqliteStore.open(old, now=NOW).close()
     assert backup.read_bytes() == b"precious"
-    assert ask(old, "PRAGMA user_version") == [(0,)]
+    assert ask(backup.with_name(f"{backup.name}.2"), "SELECT text FROM memo") == [("kept",)]
+    assert ask(old, "PRAGMA user_version") == [(ddl.VERSION,)]
 
 
 def test_a_migration_keeps_the_rows_there_are(tmp_path: Path) -> None:
