@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from msgspec import NODEFAULT, Struct, field
 
+from engine.clock import written
 from engine.outcomes import Ending, Failure, Json
 
 
@@ -314,9 +315,9 @@ def decode_failure(data: Mapping[str, Any]) -> Failure:
 
 _ENCODERS: Mapping[str, Callable[[Any], Json]] = {
     "failure": encode_failure,
-    "scheduled_at": datetime.isoformat,
-    "started_at": datetime.isoformat,
-    "due": datetime.isoformat,
+    "scheduled_at": written,
+    "started_at": written,
+    "due": written,
     "params": dict,
     "trigger": dict,
     "env": dict,

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from engine.attempts import AttemptFiles, AttemptKey, CallWork, CommandWork, ConnectorWork, Launch, ScriptWork, Work
+from engine.clock import written
 from engine.errors import SecretUnavailable
 from engine.outcomes import Failure, Json
 from engine.plan import CallAction, ExecAction, Plan, PlanTask, RetryPolicy, RunAction, UseAction
@@ -285,4 +286,4 @@ def _deadline(task: TaskRun, spec: PlanTask, key: AttemptKey) -> str | None:
     ends = [started + spec.timeout] if started is not None and spec.timeout else []
     if task.started_at is not None and spec.deadline:
         ends.append(task.started_at + spec.deadline)
-    return min(ends).isoformat() if ends else None
+    return written(min(ends)) if ends else None

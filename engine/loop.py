@@ -126,6 +126,7 @@ class Engine:
             RunFinished: lambda driven, _: self._tell_parent(driven.run),
         }
         self._rung = False
+        self._at = parts.clock.now()
         keeping = parts.keeping
         if keeping is not None:
             self._lease = Membership(parts.owner, terms=keeping.terms, elapsed=keeping.elapsed)
@@ -136,10 +137,10 @@ class Engine:
     def submit(self, submission: Submission) -> str:
         """Make a run durable and return its id; it starts with the next turn of the loop. If the store does not take it,
         there is no such run."""
-        now = self._parts.clock.now()
-        run_id = self._parts.ids.new(now)
+        self._at = self._parts.clock.now()
+        run_id = self._parts.ids.new(self._at)
         directory = self._parts.around.files.work(run_id)
-        self._begin(submission.plan, run_id, submitted(submission, at=now, directory=directory))
+        self._begin(submission.plan, run_id, submitted(submission, at=self._at, directory=directory))
         try:
             self._commit()
         except StoreError:
@@ -186,6 +187,7 @@ class Engine:
         """Wait for something to happen, then decide, commit and act on everything that has."""
         for report in self._parts.waiter.wait(self._patience()):
             self._commands.append((report.key.run_id, self._effects.told(report)))
+        self._at = self._parts.clock.now()
         self._keep()
         while self._asked:
             self._commands.append(self._asked.popleft())
@@ -196,6 +198,7 @@ class Engine:
     def take_over(self, only: str | None = None) -> list[tuple[Run, Plan]]:
         """Take over the runs that no engine holds any more, or the one of that id with those above and below it; they go
         on with the next turn. Returns those that could be made again, each with its plan; the others have failed."""
+        self._at = self._parts.clock.now()
         found: list[tuple[Run, Plan]] = []
         for families in self._free(only):
             found += [(each.driven.run, each.driven.plan) for each in self._take(families)]
@@ -431,8 +434,8 @@ class Engine:
     # --- deciding -------------------------------------------------------------------------------------------------------
 
     def _now(self, driven: Driven) -> datetime:
-        """The time as a run has it."""
-        return self._parts.clock.now() + driven.ahead
+        """The time of this turn as a run has it: what is decided together is decided at one instant."""
+        return self._at + driven.ahead if driven.ahead else self._at
 
     def _begin(self, plan: Plan, run_id: str, event: RunSubmitted, *, ahead: timedelta = NO_TIME) -> None:
         spec = SpecRow(plan.digest, plan.name, plan.files, event.at)
@@ -446,8 +449,7 @@ class Engine:
         self._commands.append((run_id, Start()))
 
     def _tick(self) -> None:
-        now = self._parts.clock.now()
-        while self._alarms and self._alarms[0][0] <= now:
+        while self._alarms and self._alarms[0][0] <= self._at:
             at, run_id = heapq.heappop(self._alarms)
             driven = self._driven.get(run_id)
             if driven is not None and driven.alarm == at:
@@ -531,7 +533,7 @@ class Engine:
             return
         item = None if candidate.item == NO_ITEM else candidate.item
         calls = called_plan(driven, candidate.task) is not None
-        child = self._parts.ids.new(self._parts.clock.now()) if calls else None
+        child = self._parts.ids.new(self._at) if calls else None
         before = len(driven.events)
         self._decide(candidate.run_id, Admit(candidate.task, item, child))
         if len(driven.events) == before:  # not queued any more: what it was given is free again
