@@ -18,7 +18,7 @@ from engine.spawner.frames import ENGINE, PROTOCOL
 from engine.spawner.guests import Door, Guest
 from engine.spawner.journal import Journal, quoted
 from engine.spawner.slots import Slots, path_of
-from engine.spawner.starting import Refused, enter, open_log, spawn, start_time, write_script
+from engine.spawner.starting import EMFILE, Refused, enter, most_descriptors, open_log, spawn, start_time, write_script
 from engine.spawner.subreaper import become_subreaper
 from engine.spawner.turns import Turns
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from engine.runners.stopping import TreeStop
     from engine.runners.streams import Streams
     from engine.runners.trees import Family, Process, Tree
+
+_STREAM_DESCRIPTORS = 5
+"""What the streams of one attempt hold at most: the log, two pipes, two kept files."""
 
 _ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
@@ -67,6 +70,7 @@ class Spawner:
         self._tasks: dict[int, Task] = {}
         self._by_marker: dict[bytes, Task] = {}
         self._held: dict[int, None] = {}  # processes that have ended, and stay until nothing of their tree is left
+        self._streamed: dict[bytes, None] = {}
         self._slots = Slots()
         self._family: Family | None = None
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
@@ -200,6 +204,8 @@ class Spawner:
         """Streams that are masked on their way, or kept for outputs."""
         from engine.runners.streams import Streams
 
+        if (len(self._streamed) + 1) * _STREAM_DESCRIPTORS > most_descriptors():
+            raise Refused(b"log", EMFILE)
         kept = {name: os.fsdecode(path) for name, path in (("stdout", fields[10]), ("stderr", fields[11])) if path}
         task.needles = tuple(bytes.fromhex(needle.decode()) for needle in fields[13].split(b",") if needle)
         try:
@@ -212,6 +218,7 @@ class Spawner:
             )
         except OSError as error:
             raise Refused(b"log", error.errno or 0) from None
+        self._streamed[task.marker] = None
         return task.streams.stdout, task.streams.stderr
 
     # --- ends -------------------------------------------------------------------------------------------------------
@@ -298,6 +305,7 @@ class Spawner:
 
     def _tell_end(self, task: Task, how: bytes, value: int, what: bytes) -> None:
         log_bytes = -1
+        self._streamed.pop(task.marker, None)
         if task.streams is not None and how != b"refused":
             log_bytes = task.streams.finish()
             task.notes.extend(self._masked(task, note.encode()) for note in task.streams.notes)

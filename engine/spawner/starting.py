@@ -16,6 +16,12 @@ _TICK_NS = 1_000_000_000 // _TICKS
 _KIND, _REGULAR = 0o170000, 0o100000
 
 
+EMFILE = 24
+"""As in `errno`."""
+
+_RESERVE = 32
+
+
 class Refused(Exception):
     """The system would not start it: what could not be had (`folder`, `log`, `script`, `program`), and why."""
 
@@ -23,6 +29,12 @@ class Refused(Exception):
         super().__init__(what, number)
         self.what = what
         self.number = number
+
+
+def most_descriptors() -> int:
+    """How many descriptors may be held for as long as tasks run: some must be left for what takes a moment."""
+    limit = os.sysconf("SC_OPEN_MAX")
+    return limit - min(_RESERVE, limit // 2)
 
 
 def enter(workdir: bytes) -> None:
@@ -90,7 +102,10 @@ def spawn(
         raise Refused(b"program", error.errno or 0) from None
     if time.clock_gettime_ns(time.CLOCK_BOOTTIME) // _TICK_NS == before:
         return pid, before
-    return pid, start_time(pid)
+    try:
+        return pid, start_time(pid)
+    except OSError:  # no descriptor is left; a wrong time is taken for another process, which is not touched
+        return pid, before
 
 
 def start_time(pid: int) -> int:
