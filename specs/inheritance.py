@@ -110,7 +110,8 @@ class Inheritance(Struct):
 
 def actions_in(task: Mapping[Any, Any]) -> list[str]:
     """The action keys of a task that are written and not null, in the order of the language."""
-    return [name for name in ACTIONS if task.get(name) is not None]
+    found = [key for key, value in task.items() if value is not None and key in _ACTIONS]
+    return found if len(found) < 2 else sorted(found, key=ACTIONS.index)
 
 
 def kind_of(task: Mapping[Any, Any]) -> str | None:
