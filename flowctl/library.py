@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.errors import StoreUnavailable
 from engine.outcomes import Json
+from engine.states import RunState
+from flowctl.following import abandoned_owners, is_abandoned
 from flowctl.history import StoredPlans, events_of, existing_store, find_run
 from flowctl.records import event_object, run_object, summary_object
 from flowctl.results import RunResult, result_of
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from engine.graph import Vertex
     from engine.plan import Plan
     from engine.store.port import Store
+    from engine.store.rows import RunRow
     from specs.check import Checked
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -182,7 +185,7 @@ class StoreView:
         while True:
             page = self._store.runs(where, limit=PAGE, cursor=cursor)
             for row in page.items:
-                yield run_object(row, sensitive=self._plans.sensitive(row))
+                yield run_object(row, sensitive=self._plans.sensitive(row), is_interrupted=self._is_interrupted(row))
             cursor = page.next
             if cursor is None:
                 return
@@ -190,12 +193,18 @@ class StoreView:
     def run(self, run_id: str) -> JsonObject:
         """A run with its tasks, as `flowctl show --json` prints it. Raises `RunNotFound`."""
         row = find_run(self._store, run_id)
-        return summary_object(self._store, row, sensitive=self._plans.sensitive(row))
+        return summary_object(
+            self._store, row, sensitive=self._plans.sensitive(row), is_interrupted=self._is_interrupted(row)
+        )
 
     def events(self, run_id: str) -> Iterator[JsonObject]:
         """Everything that has happened to a run, in order. Raises `RunNotFound`."""
         row = find_run(self._store, run_id)
         return (event_object(self._plans.shown(event, row)) for event in events_of(self._store, row.id))
+
+    def _is_interrupted(self, row: RunRow) -> bool:
+        """Whether nobody drives a run that has not ended; of one that has, nobody is asked."""
+        return not RunState(row.state).is_final and is_abandoned(row, abandoned_owners(self._store))
 
 
 # --- steps --------------------------------------------------------------------------------------------------------------

@@ -41,12 +41,13 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
     return None if start is None or end is None else round((end - start).total_seconds(), 6)
 
 
-def run_object(row: RunRow, *, sensitive: frozenset[str] = frozenset()) -> dict[str, Any]:
+def run_object(row: RunRow, *, sensitive: frozenset[str] = frozenset(), is_interrupted: bool = False) -> dict[str, Any]:
     """A run as it is listed. Parameters named in `sensitive` are hidden."""
     return {
         "id": row.id,
         "flow": row.flow,
         "state": row.state,
+        "interrupted": is_interrupted,
         "digest": row.digest,
         "params": {name: HIDDEN if name in sensitive else value for name, value in row.params.items()},
         "trigger": dict(row.trigger),
@@ -94,7 +95,9 @@ class TaskRows(Protocol):
         """Tasks in file order; with `items`, each fan-out's items follow it."""
 
 
-def summary_object(rows: TaskRows, run: RunRow, *, sensitive: frozenset[str] = frozenset()) -> dict[str, Any]:
+def summary_object(
+    rows: TaskRows, run: RunRow, *, sensitive: frozenset[str] = frozenset(), is_interrupted: bool = False
+) -> dict[str, Any]:
     """The summary of a run: the last line of `run --json`, and what `show --json` prints."""
     groups: dict[str, dict[str, Any]] = {"tasks": {}, "hooks": {}, "undo": {}}
     for row in rows.tasks(run.id, items=True):
@@ -112,7 +115,11 @@ def summary_object(rows: TaskRows, run: RunRow, *, sensitive: frozenset[str] = f
                 continue  # of an earlier round, which had more items
             entry["items"].append({"index": row.item, "key": row.key, **task_object(row)})
             entry["attempts"] += row.attempts
-    found = {"schema_version": SCHEMA_VERSION, "type": "summary", "run": run_object(run, sensitive=sensitive)}
+    found = {
+        "schema_version": SCHEMA_VERSION,
+        "type": "summary",
+        "run": run_object(run, sensitive=sensitive, is_interrupted=is_interrupted),
+    }
     return {**found, **{name: tasks for name, tasks in groups.items() if tasks or name == "tasks"}}
 
 

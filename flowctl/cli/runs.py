@@ -82,7 +82,7 @@ def runs_command(
         gone = frozenset[str | None]() if store is None else abandoned_owners(store)
         if frame.json:
             plans = None if store is None else StoredPlans(workspace, store)
-            _put_json(frame, page, plans)
+            _put_json(frame, page, plans, gone)
             return Exit.SUCCESS
     _put_table(frame, page, now, gone)
     return Exit.SUCCESS
@@ -103,8 +103,15 @@ def parse_since(text: str, now: datetime) -> datetime:
     raise UsageProblem(f"`{text}` is no time", hint=hint)
 
 
-def _put_json(frame: Frame, page: Page, plans: StoredPlans | None) -> None:
-    items = [run_object(row, sensitive=plans.sensitive(row) if plans else frozenset()) for row in page.items]
+def _put_json(frame: Frame, page: Page, plans: StoredPlans | None, gone: Collection[str | None]) -> None:
+    items = [
+        run_object(
+            row,
+            sensitive=plans.sensitive(row) if plans else frozenset(),
+            is_interrupted=is_abandoned(row, gone),
+        )
+        for row in page.items
+    ]
     shape = {"schema_version": SCHEMA_VERSION, "items": items, "next": page.next}
     frame.put(json.dumps(shape, ensure_ascii=False, separators=(",", ":")))
 

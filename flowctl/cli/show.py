@@ -79,14 +79,14 @@ def show_command(
         past = None if at is None else plans.past(row, chosen_moment(at, SystemClock().now()))
         if past is not None:
             row = past.stands()
-        summary = summary_object(past or store, row, sensitive=plans.sensitive(row))
+        is_interrupted = past is None and is_abandoned(row, abandoned_owners(store))
+        summary = summary_object(past or store, row, sensitive=plans.sensitive(row), is_interrupted=is_interrupted)
         if task is not None:
             summary = only_task(summary, task)
         if frame.json:
             frame.put(json.dumps(summary, ensure_ascii=False, separators=(",", ":")))
             return Exit.SUCCESS
         page = _Page(frame, past.at if past is not None else SystemClock().now())
-        is_interrupted = past is None and is_abandoned(row, abandoned_owners(store))
         page.put_head(row, summary["run"], folder=workspace.run_files.run_folder(row.id), is_interrupted=is_interrupted)
         page.put_tasks(summary, every_item=task is not None)
         if task is not None:

@@ -118,6 +118,9 @@ def test_a_run_whose_process_was_killed_is_told_from_one_that_goes_on(program: P
     process.kill()
     process.communicate()
     assert " running, interrupted  " in program("runs", env=home(tmp_path)).stdout
+    for command in (["runs"], ["show", "latest"]):
+        told = json.loads(program(*command, "--json", env=home(tmp_path)).stdout)
+        assert (told["items"][0] if "items" in told else told["run"])["interrupted"] is True
     assert "running, interrupted: nobody drives it" in program("show", "latest", env=home(tmp_path)).stdout
     for command in ("logs", "events"):
         followed = program(command, "latest", "--follow", env=home(tmp_path))
