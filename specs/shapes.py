@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from specs.diagnostics import Edit, Fix, Label, Place
+from specs.fields import keys_at
 from specs.findings import Findings, Placing
 from specs.foreign import bridge
 from specs.inheritance import MEANING, MERGED, Inheritance, actions_in, has_meaning, kind_of
-from specs.model.task import ACTIONS
+from specs.model.task import ACTIONS, TaskSpec
 from specs.scalars import shortened
 from specs.suggest import listed, nearest
 
@@ -19,6 +20,9 @@ PROBES = ("tcp", "http", "exec", "log", "file")
 UNDO_ACTIONS = ("run", "exec", "call", "use", "flow")
 _WAITS = ("for", "until", "signal")
 _TASK_KEYS = frozenset(MEANING) | frozenset(ACTIONS)
+TASK_FIELDS = frozenset(field.alias or name for name, field in TaskSpec.model_fields.items())
+"""The keys that a task can have."""
+
 _NEVER_EMPTY = frozenset({"exec", "branch", "fan_out", "wait", "undo", "ready", "health"})
 _SHAPED = ("fan_out", "wait", "retry", "undo", "ready", "health", "branch")
 
@@ -72,6 +76,8 @@ class Shapes:
     # --- nothing there ---
 
     def _empty(self, path: Path, own: Mapping[Any, Any], key: Any, value: Any) -> None:
+        if key not in TASK_FIELDS:
+            return  # it is not the value that is wrong
         if value is None and (self._inheritance.gives(own, key) or (key in ACTIONS and not actions_in(own))):
             return  # it removes what is inherited; or FLOW114 says that there is no action
         if value is not None and key in _NEVER_EMPTY:
@@ -79,8 +85,9 @@ class Shapes:
         self._add_empty((*path, key), key)
 
     def _empty_parts(self, path: Path, own: Mapping[Any, Any], key: Any, value: Mapping[Any, Any]) -> None:
+        known = keys_at(("tasks", "", key)) or value
         for part, inner in value.items():
-            if inner is None and key != "outputs" and not self._inheritance.gives(own, key, part):
+            if inner is None and part in known and key != "outputs" and not self._inheritance.gives(own, key, part):
                 self._add_empty((*path, key, part), part)
 
     def _add_empty(self, path: Path, key: Any) -> None:

@@ -21,7 +21,7 @@ from specs.model.values import NAME_PATTERN
 from specs.places import MergedPlaces
 from specs.scalars import shortened, written_form
 from specs.schema_errors import USED_UP, SchemaErrors
-from specs.shapes import Shapes, add_empty, entry_removal
+from specs.shapes import TASK_FIELDS, Shapes, add_empty, entry_removal
 from specs.source import Document
 from specs.suggest import did_you_mean, nearest
 
@@ -104,7 +104,7 @@ class _StructureCheck:
         for key in [key for key, value in data.items() if value is None or value in ({}, [])]:
             if key == "tasks":
                 data[key] = {}  # the schema says that a flow needs a task
-            else:
+            elif key in _FLOW_FIELDS:
                 add_empty(self.findings, self.places, (key,), key)
                 del data[key]
         return data
@@ -192,7 +192,7 @@ class _StructureCheck:
                 self.inheritance.templates[name] = self._layer(document, path, data)
 
     def _layer(self, document: Document, path: Path, data: dict[Any, Any]) -> Layer:
-        return Layer(document, path, self._bridged(data, path, document, level="task", known=_TASK_FIELDS))
+        return Layer(document, path, self._bridged(data, path, document, level="task", known=TASK_FIELDS))
 
     def _borrow(self, data: dict[Any, Any], section: str) -> None:
         """Add the entries of libraries to a section of the flow."""
@@ -219,7 +219,8 @@ class _StructureCheck:
         """The schema of `defaults` and templates by themselves, so that one nobody extends is checked too."""
         layers = [*([self.inheritance.defaults] if self.inheritance.defaults else ())]
         for layer in (*layers, *self.inheritance.templates.values()):
-            data = {key: value for key, value in layer.data.items() if value is not None and key not in EDGE_KEYS}
+            written = {key: value for key, value in layer.data.items() if value is not None and key not in EDGE_KEYS}
+            data = {**written, **_misnamed(layer.data)}
             try:
                 TaskSpec.model_validate(data)
             except ValidationError as error:
@@ -246,10 +247,10 @@ class _StructureCheck:
     def _merged(self, path: Path, task: Any) -> Any:
         if not isinstance(task, dict):
             return task
-        own = self._bridged(task, path, self.document, level="task", known=_TASK_FIELDS)
+        own = self._bridged(task, path, self.document, level="task", known=TASK_FIELDS)
         if "extends" in own and not self._templates_are_misspelt:
             self.findings.extend(unknown_template(self.inheritance, Layer(self.document, path, own)))
-        merged = self.inheritance.merge(own)
+        merged = {**self.inheritance.merge(own), **_misnamed(own)}
         self._shapes.check_task(path, task, merged)
         return merged
 
@@ -275,6 +276,11 @@ class _StructureCheck:
         return {key: value for key, value in data.items() if key not in foreign} if foreign else data
 
 
+def _misnamed(task: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The keys without a value that a task cannot have: a null takes nothing away there, and the schema has to see them."""
+    return {key: None for key, value in task.items() if value is None and key not in TASK_FIELDS}
+
+
 def _foreign(data: Mapping[Any, Any], level: str, known: frozenset[str]) -> Iterator[tuple[Any, Bridge]]:
     for key, value in data.items():
         if key not in known:
@@ -288,5 +294,4 @@ def _written_keys(model: Any) -> frozenset[str]:
 
 
 _FLOW_FIELDS = _written_keys(FlowSpec)
-_TASK_FIELDS = _written_keys(TaskSpec)
 _RETRY_FIELDS = _written_keys(RetrySpec)

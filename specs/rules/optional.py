@@ -61,6 +61,11 @@ class _Checker:
         self.misnamed = {
             (graph.prefix, task) for graph in context.graphs for task in graph.misnamed
         }  # such a task may well have meant what it reads
+        self.misguarded = {
+            (read.use.reader.hook, read.use.reader.task)
+            for read in self.analysis.reads
+            if read.use.reader.stage == "if" and any(map(_is_misnamed, read.parts))
+        }  # what such a condition makes sure of is not known
         self.reported: set[tuple[str, str, str]] = set()
         self.after_success: dict[str, int] = {}
 
@@ -184,13 +189,17 @@ class _Checker:
             yield from self._optional_output(at)
         elif there:
             yield from self._needless_default(at, field)
-        elif not at.read.may_be_undefined:
+        elif not at.read.may_be_undefined and not self._is_misguarded(at):
             did = "fail" if field == "error" else "succeed" if at.reach.ran(at.upstream, facts) else ""
             message = (
                 f"{_subject(at.use.reader)} although `{at.upstream}` did not{' ' + did if did else ''}, "
                 f"and then `{at.path}` is undefined"
             )
             yield self.reporter.at("FLOW331", at.use, at.span(), message, help=_way_out(at, field))
+
+    def _is_misguarded(self, at: _At) -> bool:
+        """Whether a guard may have been meant that names a task which does not exist."""
+        return (at.use.reader.hook, at.use.reader.task) in self.misguarded or _is_misnamed(at.part)
 
     def _is_there(self, at: _At, field: str, facts: int) -> bool:
         if field in _OF_SUCCESS:
@@ -248,6 +257,11 @@ def needless_defaults(context: FlowContext) -> Iterator[Diagnostic]:
                     known = each.reference.root == "params" and len(keys) == 1 and keys[0] in context.flow.params
                     if known and each.default is not None and each.default.of.end == each.reference.end:
                         yield needless_default(reporter, read.use, part, each, each.default)
+
+
+def _is_misnamed(part: Part) -> bool:
+    """Whether the expression looks at what does not exist."""
+    return any(problem.code in ("FLOW302", "FLOW303", "FLOW304") for problem in part.inferred.problems)
 
 
 def _parsed(condition: object) -> Expression | None:

@@ -33,7 +33,7 @@ def edge_twice(subject: Subject) -> Iterator[Mutant]:
 
 def succeeded_and_failed(subject: Subject) -> Iterator[Mutant]:
     for path, upstream in _edges(subject):
-        is_read = f"tasks.{path[1]}." in subject.text
+        is_read = subject.is_read(path[1])
         is_allowed = subject.flow.tasks[upstream].allow_failure  # its failure is both
         if path[2] == "after" and "after_failure" not in subject.tasks[path[1]] and not is_read and not is_allowed:
             yield from subject.with_entry(path[:2], f"after_failure: [«{upstream}»]")

@@ -30,6 +30,12 @@ def misspelt_key_of_a_part(subject: Subject) -> Iterator[Mutant]:
                 yield subject.replaced((*path, key), f"«{key}{key[-1]}»", key=True)
 
 
+def misspelt_key_without_a_value(subject: Subject) -> Iterator[Mutant]:
+    for task in subject.tasks:
+        yield from subject.with_entry(("tasks", task), "«timout»: ")
+    yield from subject.with_entry((), "«colour»: ")
+
+
 def key_twice(subject: Subject) -> Iterator[Mutant]:
     for task, written in subject.tasks.items():
         for key in written:
@@ -181,6 +187,7 @@ MUTATORS: tuple[tuple[str, Mutator], ...] = (
     ("FLOW110", misspelt_key),
     ("FLOW110", misspelt_key_at_the_top),
     ("FLOW110", misspelt_key_of_a_part),
+    ("FLOW110", misspelt_key_without_a_value),
     ("FLOW111", without_a_field),
     ("FLOW112", list_for_a_text),
     ("FLOW112", text_for_a_boolean),

@@ -60,6 +60,11 @@ class Subject(Struct, frozen=True):
             if not is_wanted and "if" not in self.tasks[task] and "extends" not in self.tasks[task]:
                 yield task
 
+    def is_read(self, task: str) -> bool:
+        """Whether anything reads the task, or one behind it."""
+        behind = {other for other in self.graph.tasks if self.graph.is_upstream(task, other)}
+        return any(f"tasks.{one}." in self.text for one in (task, *behind))
+
     # --- mutants ------------------------------------------------------------------------------------------------------
 
     def changed(

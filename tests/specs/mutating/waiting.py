@@ -34,7 +34,7 @@ def recovery_in_a_circle(subject: Subject) -> Iterator[Mutant]:
     """A new handler of a task waits for another that waits for the same task."""
     for handled, later in _plain_pairs(subject):
         link = next(link for link in subject.graph.incoming[later] if link.upstream == handled)
-        if not _is_read(subject, handled) and not subject.graph.tasks[later].service:
+        if not subject.is_read(handled) and not subject.graph.tasks[later].service:
             handler = f'extra: {{after: [{later}], after_failure: [{handled}], recovers: true, exec: ["true"]}}'
             yield from subject.with_tasks(handler, at=subject.document.place(link.path[:-1]))
 
@@ -47,12 +47,6 @@ def _plain_pairs(subject: Subject) -> Iterator[tuple[str, str]]:
         links = graph.outgoing[task]
         if acts and len(links) == 1 and links[0].kind == "after":
             yield task, links[0].task
-
-
-def _is_read(subject: Subject, task: str) -> bool:
-    """Whether anything reads the task, or one behind it."""
-    behind = {other for other in subject.graph.tasks if subject.graph.is_upstream(task, other)}
-    return any(f"tasks.{one}." in subject.text for one in (task, *behind))
 
 
 def strict_join_of_different_arms(subject: Subject) -> Iterator[Mutant]:
@@ -107,7 +101,7 @@ def condition_on_the_task_before(subject: Subject) -> Iterator[Mutant]:
     for task, later in _plain_pairs(subject):
         is_plain = graph.tasks[task].condition is None and graph.tasks[later].condition is None
         is_alone = not graph.incoming[task] and len(graph.incoming[later]) == 1
-        if is_plain and is_alone and not _is_read(subject, task) and graph.tasks[later].join != "strict":
+        if is_plain and is_alone and not subject.is_read(task) and graph.tasks[later].join != "strict":
             at = subject.document.place(graph.incoming[later][0].path[:-2], key=True)
             yield from subject.with_entry(("tasks", task), "if: run.id == 'x'", at)
 

@@ -77,3 +77,31 @@ UNUSED = frozenset({"FLOW601", "FLOW602", "FLOW604", "FLOW605"})
 def test_what_was_meant_by_a_name_that_does_not_exist_is_not_called_unused(text: str, expected: list[str]) -> None:
     found = check_file("flow.yaml", MemoryFiles({"flow.yaml": f"version: 1\n{text}"}), opt_in=UNUSED).diagnostics
     assert [one.code for one in found if one.code != "FLOW190"] == expected
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        "{after: [a, b], if: \"tasks.aa.status == 'succeeded'\", exec: [x, '${{ tasks.a.output.v }}']}",
+        "{after: [a, b], exec: [x, \"${{ tasks.a.output.v if tasks.aa.status == 'succeeded' else '' }}\"]}",
+    ],
+)
+def test_a_guard_that_names_no_task_is_not_a_missing_guard(reader: str) -> None:
+    tasks = "a: {if: run.id != '', set: {v: x}}, b: {run: x}"
+    assert codes(f"tasks: {{{tasks}, c: {reader.replace('aa', 'a')}}}") == []
+    assert codes(f"tasks: {{{tasks}, c: {reader}}}") == ["FLOW303"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tasks: {a: {run: x, timout: }}",
+        "tasks: {a: {run: x, timout: {}}}",
+        "tasks: {a: {run: x, retry: {attempts: 2, delaay: }}}",
+        "colour:\ntasks: {a: {run: x}}",
+        "defaults: {timout: }\ntasks: {a: {run: x}}",
+        "templates: {t: {timout: }}\ntasks: {a: {extends: t, run: x}}",
+    ],
+)
+def test_an_unknown_key_without_a_value_is_an_unknown_key(text: str) -> None:
+    assert sorted(codes(text)) == ["FLOW110", "FLOW902"]
