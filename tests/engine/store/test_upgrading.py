@@ -13,6 +13,7 @@ import pytest
 
 from engine.errors import StoreDamaged, StoreError
 from engine.store import creation, ddl
+from engine.store.rows import Holding
 from engine.store.sqlite import SqliteStore
 from engine.store.upgrade import upgrade_store
 
@@ -157,3 +158,18 @@ def test_processes_that_meet_an_older_store_upgrade_it_once(old: Path) -> None:
     started = [subprocess.Popen([sys.executable, "-c", code, old]) for _ in range(3)]
     assert [process.wait() for process in started] == [0, 0, 0]
     assert len([each for each in old.parent.iterdir() if ".backup-" in each.name]) == 1
+
+
+def test_a_store_from_before_leases_tells_of_its_owners_that_nobody_knows_their_engine(tmp_path: Path) -> None:
+    path = tmp_path / "flow.db"
+    row = run("r1", owner="host/boot/1/2", token=1)
+    with closing(SqliteStore.open(path)) as store:
+        store.commit([inserting(row)])
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:  # as version 1 had it
+        for statement in ("DROP TABLE engines", "DROP TABLE inbox", "UPDATE schema_version SET version_num = '0001'"):
+            connection.execute(statement)
+        connection.execute("PRAGMA user_version = 1")
+    with closing(SqliteStore.open(path, now=NOW)) as store:
+        assert store.run("r1") == row
+        assert store.holdings() == (Holding("host/boot/1/2", 1, None),)
+        assert store.asked("host/boot/1/2") == ()
