@@ -23,10 +23,7 @@ from engine.store.postgres.store import PostgresStore
 from engine.store.reading import StoredRows
 from engine.store.upkeep import Room
 
-_INDEXES = (
-    "SELECT indexname FROM pg_indexes WHERE schemaname = %s"
-    " AND indexname IN (SELECT relname FROM pg_class WHERE relkind IN ('i', 'I'))"
-)
+_INDEXES = "SELECT indexname FROM pg_indexes WHERE schemaname = %s"
 _SIZE = "SELECT coalesce(sum(pg_total_relation_size(relation::regclass)), 0) FROM unnest(%s::text[]) AS relation"
 _SCHEMA_IS_EMPTY = (
     "SELECT NOT EXISTS (SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = %s)"
@@ -66,9 +63,8 @@ class ServerUpkeep:
             if version != ddl.VERSION:
                 return
             there = {record[0] for record in connection.execute(_INDEXES, (naming.schema,)).fetchall()}
-            for statement in POSTGRES:
-                name = statement.split()[2]
-                if statement.startswith("CREATE INDEX") and not {name, naming.prefix + name} & there:
+            for verb, kind, name, *_ in map(str.split, POSTGRES):
+                if (verb, kind) == ("CREATE", "INDEX") and not {name, naming.prefix + name} & there:
                     yield f"`{name}` is missing"
 
     def migration(self) -> Sequence[str]:
