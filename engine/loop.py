@@ -300,29 +300,34 @@ class Engine:
     # --- taking over ----------------------------------------------------------------------------------------------------
 
     def _take_over_what_can_be_served(self) -> None:
-        """Take over what this engine can drive: what it cannot is left to one with the right connectors and secrets."""
-        most = self._parts.keeping.most if self._parts.keeping is not None else None
+        """Take over what this engine can drive, as much as there is room for: what it cannot is left to one with the right
+        connectors and secrets."""
+        room = self._room()
+        if room is not None and room <= 0:
+            return
         for families in self._free(None, only_served=True):
-            if most is None:
-                self._take(families)
-                continue
-            in_hand = sum(
-                driven.taken_at is not None and driven.run.parent_run not in self._driven
-                for driven in self._driven.values()
-            )
-            if in_hand < most:
-                self._take(families[: most - in_hand])
+            self._take(families[:room])
+            if room is not None and room <= len(families):
+                return
+
+    def _room(self) -> int | None:
+        """How many runs may be taken over besides those in hand; `None` for any number."""
+        keeping = self._parts.keeping
+        if keeping is None or keeping.most is None:
+            return None
+        return keeping.most - sum(
+            driven.taken_at is not None and driven.run.parent_run not in self._driven
+            for driven in self._driven.values()
+        )
 
     def _free(self, only: str | None, *, only_served: bool = False) -> Iterable[list[Family]]:
-        """Free families of runs, some at a time."""
-        keeping = self._parts.keeping
+        """Free families of runs, some at a time; with `only`, that of the run with this id."""
+        keeping, store = self._parts.keeping, self._parts.store
         if keeping is None:
             return
         some: list[Family] = []
-        for family in recovery.free_families(self._parts.store, but=self._parts.owner):
-            if only is not None and all(row.id != only for row in family.rows):
-                continue
-            if only_served and not recovery.can_serve(family, self._parts.store, keeping.plans, self._parts.around):
+        for family in recovery.free_families(store, but=self._parts.owner, only=only):
+            if only_served and not recovery.can_serve(family, store, keeping.plans, self._parts.around):
                 continue
             some.append(family)
             if sum(len(each.rows) for each in some) >= recovery.BATCH:

@@ -84,22 +84,31 @@ class Unreadable(Struct, frozen=True):
 
 
 def free_families(
-    store: Store, *, but: str, look: Callable[[str], Standing] = standing, after: str = ""
+    store: Store, *, but: str, only: str | None = None, look: Callable[[str], Standing] = standing
 ) -> Iterator[Family]:
-    """Families of runs that may be taken over, owner by owner, the oldest first; those that `but` holds are not."""
+    """Families of runs that may be taken over, owner by owner, the oldest first; those that `but` holds are not. With `only`
+    at most the one with the run of this id."""
+    row = None if only is None else store.run(only)
     for holding in store.holdings():
         reason = None if holding.owner == but else why_free(holding, look)
         if reason is None:
             continue
-        seen: set[str] = set()
-        last = after
-        while rows := store.held(holding.owner, after=last, limit=BATCH):
-            last = rows[-1].id
-            for row in rows:
-                if row.id not in seen:
-                    family = family_of(store, row, reason)
-                    seen.update(member.id for member in family.rows)
-                    yield family
+        if only is None:
+            yield from _families_of(store, holding.owner, reason)
+        elif row is not None and row.owner == holding.owner and not RunState(row.state).is_final:
+            yield family_of(store, row, reason)
+
+
+def _families_of(store: Store, owner: str | None, reason: str) -> Iterator[Family]:
+    seen: set[str] = set()
+    last = ""
+    while rows := store.held(owner, after=last, limit=BATCH):
+        last = rows[-1].id
+        for row in rows:
+            if row.id not in seen:
+                family = family_of(store, row, reason)
+                seen.update(member.id for member in family.rows)
+                yield family
 
 
 def family_of(store: Store, row: RunRow, reason: str) -> Family:
@@ -107,8 +116,8 @@ def family_of(store: Store, row: RunRow, reason: str) -> Family:
     root = row
     while root.parent_run is not None:
         above = store.run(root.parent_run)
-        if above is None or RunState(above.state).is_final:
-            break  # what called it has ended: it stands for itself
+        if above is None or RunState(above.state).is_final or above.owner != row.owner:
+            break  # what called it has ended, or is not to be had: it stands for itself
         root = above
     rows = [root]
     for member in rows:
