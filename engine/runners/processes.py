@@ -184,7 +184,8 @@ class ProcessAttempt(LocalAttempt):
 
 
 def message(launch: Launch, marker: str, needles: tuple[bytes, ...]) -> tuple[bytes, bytes]:
-    """What a spawner is told to start an attempt: the head of the message, and the script as its tail.
+    """What a spawner is told to start an attempt: the head of the message, as `engine.spawner.orders.Order` reads it, and
+    the script as its tail.
 
     Raises `CannotStart` for what no process can be given, `OSError` when the disk fails.
     """

@@ -17,47 +17,21 @@ from _signal import signal as handle
 from engine.spawner.frames import ENGINE, PROTOCOL
 from engine.spawner.guests import Door, Guest
 from engine.spawner.journal import Journal, quoted
-from engine.spawner.slots import Slots, path_of
-from engine.spawner.starting import EMFILE, Refused, enter, most_descriptors, open_log, spawn, start_time, write_script
+from engine.spawner.orders import Order
+from engine.spawner.slots import Slots
+from engine.spawner.starting import EMFILE, Refused, most_descriptors, start_time
 from engine.spawner.subreaper import become_subreaper
+from engine.spawner.tasks import Task
 from engine.spawner.turns import Turns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from engine.runners.stopping import TreeStop
-    from engine.runners.streams import Streams
-    from engine.runners.trees import Family, Process, Tree
+    from engine.runners.trees import Family
 
 _STREAM_DESCRIPTORS = 5
 """What the streams of one attempt hold at most: the log, two pipes, two kept files."""
 
 _ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
-
-
-class Task:
-    """An attempt whose process has not been reaped."""
-
-    __slots__ = (
-        "at", "grace_s", "guest", "left", "marker", "needles", "notes", "outputs", "pid", "slot", "slots", "stop", "stopped",
-        "streams", "token",
-    )  # fmt: skip
-
-    def __init__(self, guest: Guest, fields: list[bytes]) -> None:
-        self.guest: Guest | None = guest
-        self.marker = fields[1]
-        self.token = int(fields[2])
-        self.slots = fields[5]
-        self.slot = 0
-        self.outputs = fields[6:8]
-        self.grace_s = float(fields[14])
-        self.needles: tuple[bytes, ...] = ()
-        self.streams: Streams | None = None
-        self.stop: TreeStop | None = None
-        self.stopped = False
-        self.left: list[bytes] = []
-        self.notes: list[bytes] = []
-        self.pid = 0
-        self.at = 0
 
 
 class Spawner:
@@ -162,64 +136,20 @@ class Spawner:
 
     def _start(self, guest: Guest, fields: list[bytes], script: bytes) -> None:
         self._journal.begin()
-        task = Task(guest, fields)
-        workdir, log, fallback, script_path, argc = fields[3], fields[4], fields[8], fields[9], int(fields[15])
-        argv = fields[16 : 16 + argc]
-        rest = fields[16 + argc :]
+        task = Task(Order(fields), guest, self._slots)
         try:
-            enter(workdir)
-            task.slot = self._take_slot(task.slots)
-            if script_path:
-                write_script(script_path, script)
-            if any(fields[10:14]):
-                stdout, stderr = self._open_streams(task, fields)
-            else:
-                stdout = stderr = open_log(log)
-            try:
-                env = dict(zip(rest[::2], rest[1::2], strict=True))
-                env[b"FLOW_TMP"] = path_of(task.slots, task.slot)
-                task.pid, task.at = spawn(argv, env, fallback, (self._null, stdout, stderr))
-            finally:
-                if task.streams is None:
-                    os.close(stdout)
+            if task.needs_streams and (len(self._streamed) + 1) * _STREAM_DESCRIPTORS > most_descriptors():
+                raise Refused(b"log", EMFILE)
+            task.start(script, self._null, self._turns)
         except Refused as refused:
-            if task.streams is not None:
-                task.streams.close()
             self._tell_end(task, b"refused", refused.number, refused.what)
             return
-        if task.streams is not None:
-            task.streams.hand_over()
+        if task.needs_streams:
+            self._streamed[task.marker] = None
         self._tasks[task.pid] = self._by_marker[task.marker] = task
         if self._family is not None:
             self._family.started(task.pid)
         self._journal.started(task.marker, task.pid, task.at, task.slot)
-
-    def _take_slot(self, parent: bytes) -> int:
-        try:
-            return self._slots.take(parent)
-        except OSError as error:
-            raise Refused(b"tmp", error.errno or 0) from None
-
-    def _open_streams(self, task: Task, fields: list[bytes]) -> tuple[int, int]:
-        """Streams that are masked on their way, or kept for outputs."""
-        from engine.runners.streams import Streams
-
-        if (len(self._streamed) + 1) * _STREAM_DESCRIPTORS > most_descriptors():
-            raise Refused(b"log", EMFILE)
-        kept = {name: os.fsdecode(path) for name, path in (("stdout", fields[10]), ("stderr", fields[11])) if path}
-        task.needles = tuple(bytes.fromhex(needle.decode()) for needle in fields[13].split(b",") if needle)
-        try:
-            task.streams = Streams(
-                self._turns,
-                log=os.fsdecode(fields[4]),
-                kept=kept,
-                limit_bytes=int(fields[12] or 0),
-                needles=task.needles,
-            )
-        except OSError as error:
-            raise Refused(b"log", error.errno or 0) from None
-        self._streamed[task.marker] = None
-        return task.streams.stdout, task.streams.stderr
 
     # --- ends -------------------------------------------------------------------------------------------------------
 
@@ -250,22 +180,16 @@ class Spawner:
         elif task.stop is not None:
             self._held[pid] = None
             task.stop.look_now()
-        elif self._are_orphans_there() and (left := self._grown_family().left_of(_tree_of(task))):
+        elif self._are_orphans_there() and (left := self._grown_family().left_of(task.tree())):
             self._held[pid] = None
-            self._end_leftovers(task, left)
+            task.note_left(left)
+            self._end_tree(task, task.grace_s)
         else:
             self._finish(task)
 
     def _are_orphans_there(self) -> bool:
         """Whether we have children that we did not start: something that a task has left behind."""
         return _read(self._children).count(b" ") != len(self._tasks)
-
-    def _end_leftovers(self, task: Task, left: list[Process]) -> None:
-        from engine.runners.trees import program_name
-
-        names = sorted({program_name(process.pid) for process in left})
-        task.left = [str(len(left)).encode(), *(self._masked(task, name.encode()) for name in names[:5])]
-        self._end_tree(task, task.grace_s)
 
     def _stop(self, guest: Guest, marker: bytes, grace_s: float) -> None:
         task = self._by_marker.get(marker)
@@ -274,7 +198,7 @@ class Spawner:
         if task.guest is not guest:
             guest.tell(b"refused", marker)
             return
-        task.stopped = task.stopped or not _ended(os.P_PID, task.pid)
+        task.is_stopped = task.is_stopped or not _ended(os.P_PID, task.pid)
         self._end_tree(task, grace_s)
 
     def _end_tree(self, task: Task, grace_s: float) -> None:
@@ -284,10 +208,11 @@ class Spawner:
         from engine.runners.stopping import TreeStop
 
         def done(notes: tuple[str, ...]) -> None:
-            task.notes.extend(note.encode() for note in notes)
+            for note in notes:
+                task.note(note)
             self._finish(task)
 
-        task.stop = TreeStop(self._turns.call_later, self._grown_family(), _tree_of(task), done)
+        task.stop = TreeStop(self._turns.call_later, self._grown_family(), task.tree(), done)
         task.stop.begin(grace_s)
 
     def _finish(self, task: Task) -> None:
@@ -304,42 +229,14 @@ class Spawner:
         self._tell_end(task, how, value, b"")
 
     def _tell_end(self, task: Task, how: bytes, value: int, what: bytes) -> None:
-        log_bytes = -1
         self._streamed.pop(task.marker, None)
-        if task.streams is not None and how != b"refused":
-            log_bytes = task.streams.finish()
-            task.notes.extend(self._masked(task, note.encode()) for note in task.streams.notes)
         if self._journal.problem:
-            task.notes.append(b"the journal of attempts cannot be written: " + self._journal.problem.encode())
-        seen, slot = self._seen(task), self._slot_left(task)
-        facts = (how, str(value).encode(), what, seen, str(log_bytes).encode(), str(slot).encode())
-        self._journal.ended(task.marker, _facts(facts, task.left, task.notes))
+            task.note(f"the journal of attempts cannot be written: {self._journal.problem}")
+        facts, fields = task.finish(how, value, what)
+        self._journal.ended(task.marker, facts)
         if task.guest is not None:
             task.guest.reported[task.marker] = None
-            count = str(len(task.left)).encode()
-            task.guest.tell(b"ended", task.marker, *facts, count, *task.left, *task.notes)
-
-    def _seen(self, task: Task) -> bytes:
-        """What was found at the end, a letter each: stopped, output, output as JSON."""
-        output, output_json = task.outputs
-        seen = b"s" if task.stopped else b""
-        if os.access(output, os.F_OK):
-            seen += b"o"
-        if os.access(output_json, os.F_OK):
-            seen += b"j"
-        return seen
-
-    def _slot_left(self, task: Task) -> int:
-        """The number of the attempt's folder if there are temporary files in it, which are the engine's to remove."""
-        return 0 if not task.slot or self._slots.give_back(task.slots, task.slot) else task.slot
-
-    def _masked(self, task: Task, text: bytes) -> bytes:
-        if not task.needles:
-            return text
-        from engine.runners.masked_stream import MaskedStream
-
-        stream = MaskedStream(task.needles)
-        return stream.feed(text) + stream.flush()
+            task.guest.tell(b"ended", task.marker, *fields)
 
     def _grown_family(self) -> Family:
         """What knows trees of processes; seldom needed."""
@@ -359,21 +256,6 @@ def _ended(kind: int, pid: int) -> int:
     except ChildProcessError:
         return 0
     return 0 if ended is None else ended.si_pid
-
-
-def _tree_of(task: Task) -> Tree:
-    from engine.runners.trees import Tree
-
-    return Tree(task.pid, frozenset({task.marker}))
-
-
-def _facts(facts: tuple[bytes, bytes, bytes, bytes, bytes, bytes], left: list[bytes], notes: list[bytes]) -> bytes:
-    text = b'"how": "%s", "value": %s, "what": "%s", "seen": "%s", "log_bytes": %s, "tmp": %s' % facts
-    if left:
-        text += b', "left": [%s]' % b", ".join(map(quoted, left))
-    if notes:
-        text += b', "notes": [%s]' % b", ".join(map(quoted, notes))
-    return text
 
 
 def _read(descriptor: int) -> bytes:
