@@ -181,8 +181,6 @@ class PostgresStore(StoredRows):
                 transact(writer, self._naming, writes)
                 return
             except psycopg.Error as error:
-                if error.sqlstate == faults.TAKEN:
-                    raise StoreConflict("another writer was first") from error
                 if is_last or error.sqlstate not in _COLLIDED:
                     raise
 

@@ -12,7 +12,6 @@ from contextlib import suppress
 
 import msgspec
 import psycopg
-from msgspec import Struct
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.waiting import Ready, Wait
@@ -28,80 +27,61 @@ _CONTROL = re.compile(r"\\u000[01]")
 _DONE = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 _UNKNOWN_STATE = "XX000"
 
+_FORESTALLED = frozenset({"22012", "23505"})
+"""SQLSTATEs of a guard that hit no row, which divides by zero so that nothing is committed, and of a row that is there."""
+
 
 def transact(connection: BoundedConnection, naming: Naming, writes: Sequence[Write]) -> None:
-    """Write all of it and commit, in two exchanges with the server however much it is.
+    """Write all of it and commit, in one exchange with the server however much it is.
 
     Raises:
-        StoreConflict: a guarded write hit no row. Nothing was written.
+        StoreConflict: a guarded write hit no row, or a row is there already. Nothing was written.
         psycopg.Error: as the server or the driver say. If the connection is open, nothing was written.
     """
-    try:
-        changed = _exchange(connection, naming, writes)
-        for write, rows in zip(writes, changed, strict=True):
-            if write.guarded and rows != len(write.rows):
-                raise StoreConflict("another writer was first")
-        connection.commit()
-    except BaseException:
-        with suppress(psycopg.Error):  # the first error is the one to tell
-            connection.rollback()
-        raise
-
-
-def _exchange(connection: BoundedConnection, naming: Naming, writes: Sequence[Write]) -> list[int]:
-    """Begin and send all writes, then wait for all answers: how many rows each write has changed."""
-    statements = [(number, *each) for number, write in enumerate(writes) for each in _statements(naming, write)]
+    statements = [each for write in writes for each in _statements(naming, write)]
     with connection.lock:
         try:
-            sent, results = _send_all(connection, statements)
+            prepares, results = _exchange(connection, statements)
         except BaseException:
             connection.close()  # nobody knows what it was about to say
             raise
-    changed = [0] * len(writes)
     problem: psycopg.Error | None = None
-    for one, result in zip(sent, results, strict=True):
-        if result.status in _DONE:
-            if one.write is not None:
-                changed[one.write] += result.command_tuples or 0
-            continue
-        problem = problem or _error_of(result)
-        connection.prepared.discard(one.prepares)
+    for sql, result in zip(prepares, results, strict=True):
+        if result.status not in _DONE:
+            problem = problem or _error_of(result)
+            connection.prepared.discard(sql)
     if problem is not None:
+        with suppress(psycopg.Error):  # the first error is the one to tell
+            connection.rollback()
+        if problem.sqlstate in _FORESTALLED:
+            raise StoreConflict("another writer was first") from problem
         raise problem
-    return changed
 
 
-def _send_all(
-    connection: BoundedConnection, statements: Sequence[tuple[int, str, list[bytes | None]]]
-) -> tuple[list[_Sent], list[PGresult]]:
+def _exchange(
+    connection: BoundedConnection, statements: Sequence[tuple[str, list[bytes | None]]]
+) -> tuple[list[str], list[PGresult]]:
+    """Send everything between `BEGIN` and `COMMIT`, then wait: the answers, and which statement each has prepared, if any.
+
+    After an error the server does nothing of what follows, the commit included.
+    """
     pgconn = connection.pgconn
-    sent = [_Sent()]
     pgconn.enter_pipeline_mode()
     pgconn.send_query_params(b"BEGIN", None)
-    for number, sql, values in statements:
-        sent += _send(connection, sql, values, number)
+    prepares = [""]
+    for sql, values in statements:
+        name = b"flowctl_%d" % connection.names.setdefault(sql, len(connection.names))
+        if sql not in connection.prepared:
+            connection.prepared.add(sql)
+            pgconn.send_prepare(name, sql.encode())
+            prepares.append(sql)
+        pgconn.send_query_prepared(name, values)
+        prepares.append("")
+    pgconn.send_query_params(b"COMMIT", None)
     pgconn.pipeline_sync()
     results = connection.wait(_answers(pgconn))
     pgconn.exit_pipeline_mode()
-    return sent, results
-
-
-class _Sent(Struct, frozen=True):
-    """What an answer will be about: the number of a write, or the statement that is being prepared, or neither."""
-
-    write: int | None = None
-    prepares: str = ""
-
-
-def _send(connection: BoundedConnection, sql: str, values: list[bytes | None], number: int) -> list[_Sent]:
-    name = b"flowctl_%d" % connection.names.setdefault(sql, len(connection.names))
-    sent = []
-    if sql not in connection.prepared:
-        connection.prepared.add(sql)
-        connection.pgconn.send_prepare(name, sql.encode())
-        sent.append(_Sent(prepares=sql))
-    connection.pgconn.send_query_prepared(name, values)
-    return [*sent, _Sent(write=number)]
+    return [*prepares, ""], results
 
 
 def _answers(pgconn: PGconn) -> Generator[Wait, Ready | int, list[PGresult]]:
@@ -139,6 +119,8 @@ def _statements(naming: Naming, write: Write) -> list[tuple[str, list[bytes | No
     if insert is not None:
         return [(naming.numbered(insert.sql), [_as_json(insert, write.rows)])]
     sql = naming.numbered(naming.statement(write.sql))
+    if write.guarded:
+        sql = f"WITH hit AS ({sql} RETURNING 1) SELECT 1 / count(*) FROM hit"  # noqa: S608 -- our own statement
     return [(sql, [_as_text(value) for value in row]) for row in write.rows]
 
 

@@ -7,15 +7,18 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import psycopg
 import pytest
 from msgspec.structs import replace
 
 from engine.errors import StoreConflict, StoreUnavailable
+from engine.store import statements
 from engine.store.address import ServerAddress
 from engine.store.postgres import connections
 from engine.store.postgres.store import PostgresStore
+from engine.store.postgres.transactions import _as_json
 from engine.store.rows import Lease, RunRow
 from tests.servers import PrivateServer, own_schema
 
@@ -98,28 +101,30 @@ class Cut:
     """A connection of the store that is cut at one place of its next commit."""
 
     def __init__(self, store: PostgresStore, place: str) -> None:
-        """`place` is `start` (nothing was sent), `end` (all but the commit was) or `answer` (it is committed)."""
+        """`place` is `start` (nothing was sent), `sent` (the server may do it or not) or `answer` (it is committed)."""
         assert store._writer is not None
         self.cuts = 0
-        writer, commit = store._writer, store._writer.commit
+        writer, wait = store._writer, store._writer.wait
 
-        def cut(*_arguments: object) -> None:
+        def cut(gen: Any, *_arguments: object) -> None:
             self.cuts += 1
+            if place == "sent":
+                assert writer.pgconn.flush() == 0
             if place == "answer":
-                commit()
+                wait(gen)
             writer.pgconn.finish()
             raise psycopg.OperationalError("the connection is gone")
 
-        setattr(writer, "wait" if place == "start" else "commit", cut)
+        writer.wait = cut  # type: ignore[assignment, method-assign]
 
     def __enter__(self) -> None:
         """It happens in the `with`."""
 
     def __exit__(self, *_exc: object) -> None:
-        assert self.cuts > 0
+        assert self.cuts == 1
 
 
-PLACES = pytest.mark.parametrize("place", ["start", "end", "answer"])
+PLACES = pytest.mark.parametrize("place", ["start", "sent", "answer"])
 
 
 @PLACES
@@ -173,7 +178,6 @@ def test_what_is_still_under_way_on_a_lost_connection_is_not_done_twice(private:
         batch = continuing(row)
         late = connections.connect_writer(private)
         late.autocommit = False
-        naming = store._naming
         looked, looks = threading.Event(), store._is_written
 
         def look(*arguments: object) -> bool:
@@ -183,10 +187,12 @@ def test_what_is_still_under_way_on_a_lost_connection_is_not_done_twice(private:
 
         store._is_written = look  # type: ignore[method-assign]
         with Cut(store, "start"):
-            from engine.store import statements
-            from engine.store.postgres.transactions import _exchange
-
-            _exchange(late, naming, statements.writes([batch]))  # what the lost connection had sent, without its commit
+            for write in statements.writes([batch]):  # what the lost connection had sent, without its commit
+                insert = store._naming.insert(write.sql)
+                if insert is None:
+                    late.cursor().executemany(store._naming.statement(write.sql), write.rows)
+                else:
+                    late.execute(insert.sql, (_as_json(insert, write.rows).decode(),))
             finish = threading.Thread(target=lambda: (looked.wait(30), late.commit()))
             finish.start()
             store.commit([batch])
