@@ -40,14 +40,9 @@ class AttemptFiles(Struct, frozen=True):
         return f"{self.base}.{what}"
 
     @property
-    def tmp(self) -> str:
-        """`FLOW_TMP` of a call: a folder, removed when the attempt has ended."""
-        return f"{self.base}.tmp"
-
-    @property
     def slots(self) -> str:
-        """Where `FLOW_TMP` of a process is: one of the numbered folders in this one, its alone until it has ended."""
-        return f"{self.work[: self.work.rindex('/')]}/tmp"
+        """Where `FLOW_TMP` is, which the runner sets: one of the numbered folders in this one, its alone until it has ended."""
+        return f"{self.work[: self.work.rindex('/')]}/tmp"  # noqa: S108 - a folder of the run
 
     @property
     def log(self) -> str:

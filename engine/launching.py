@@ -132,7 +132,6 @@ class Launcher:
         env["FLOW_TASK"] = key.task
         env["FLOW_ATTEMPT"] = str(key.attempt)
         env["FLOW_ROUND"] = str(key.round)
-        env["FLOW_TMP"] = f"{base}.tmp"
         env["FLOW_OUTPUT"] = f"{base}.output"
         env["FLOW_OUTPUT_JSON"] = f"{base}.output.json"
         env["FLOW_CONTROL"] = f"{base}.control"

@@ -19,6 +19,7 @@ from engine.runners.stopping import TreeStop
 from engine.runners.streams import Streams
 from engine.runners.trees import Tree
 from engine.runners.workers import CallPool, Worker, WorkerKey
+from engine.spawner.slots import path_of
 
 
 class CallAttempt(LocalAttempt):
@@ -32,6 +33,8 @@ class CallAttempt(LocalAttempt):
         self._streams: Streams | None = None
         self._answer: Mapping[str, Json] | None = None
         self._stop: TreeStop | None = None
+        self._folders = os.fsencode(launch.files.slots)
+        self._slot = 0
 
     def stop(self, grace: timedelta) -> None:
         """End the worker and all it has started; sooner, when that is under way."""
@@ -58,14 +61,15 @@ class CallAttempt(LocalAttempt):
     def _start(self) -> None:
         launch = self._launch
         require_folder(launch.workdir)
-        _make_folder(launch.files.tmp)
         env = prepare_env(launch)
         require_fit(env)
+        env["FLOW_TMP"] = self._take_folder()
         streams = Streams(self._kit.reactor, log=launch.files.log, kept={}, limit_bytes=0, needles=self._masker.needles)
         try:
             worker = self._pool.take(WorkerKey.of(replace(launch, env=env), self._work))
         except (OSError, ValueError):
             streams.close()
+            self._left_folder()
             raise
         worker.received, worker.died = self._receive, self._see_death
         self._worker, self._streams = worker, streams
@@ -127,7 +131,19 @@ class CallAttempt(LocalAttempt):
         self._notes.extend(streams.notes)
         outcome = self._outcome(end, worker, line)
         self._release(worker, end)
-        self._report(outcome, tmp=self._launch.files.tmp)
+        self._report(outcome, tmp=self._left_folder())
+
+    def _take_folder(self) -> str:
+        try:
+            self._slot = self._pool.slots.take(self._folders)
+        except OSError as error:
+            raise no_folder(self._launch.files.slots, error) from None
+        return os.fsdecode(path_of(self._folders, self._slot))
+
+    def _left_folder(self) -> str:
+        """The folder for temporary files, if the call has left something in it; else it is used again."""
+        is_tidy = self._pool.slots.give_back(self._folders, self._slot)
+        return "" if is_tidy else os.fsdecode(path_of(self._folders, self._slot))
 
     def _release(self, worker: Worker, end: ProcessEnd | None) -> None:
         if end is not None:
@@ -156,10 +172,3 @@ class CallAttempt(LocalAttempt):
             return Outcome(Ending.SUCCEEDED, output=check_returned(self._launch, answer.get("value")))
         except BadOutput as problem:
             return self._failed(Failure("output", str(problem)))
-
-
-def _make_folder(path: str) -> None:
-    try:
-        os.makedirs(path, exist_ok=True)  # noqa: PTH103 - the path is text
-    except OSError as error:
-        raise no_folder(path, error) from None

@@ -7,6 +7,8 @@ import socket
 import struct
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from engine.attempts import Reactor
 from engine.outcomes import Json
 
@@ -39,11 +41,11 @@ class Channel:
 
     def send(self, message: Mapping[str, Json], descriptors: Sequence[int] = ()) -> None:
         """Send a message and descriptors with it; what the other end does not take at once goes later."""
-        body = json.dumps(message).encode()
+        body = _encoded(message)
         data = LENGTH.pack(len(body)) + body
         try:
             if descriptors:
-                sent = socket.send_fds(self._socket, [data[: LENGTH.size]], list(descriptors))
+                sent = socket.send_fds(self._socket, [data[:_CHUNK]], list(descriptors))
                 data = data[sent:]
         except OSError:
             return  # it has died; its end is seen by who started it
@@ -110,3 +112,12 @@ class Channel:
         if self._open:
             self.close()
             self._closed()
+
+
+def _encoded(message: Mapping[str, Json]) -> bytes:
+    """The message as JSON; by the standard library where msgspec knows no such value, or writes null for it."""
+    try:
+        body = msgspec.json.encode(message)
+    except (OverflowError, UnicodeEncodeError):
+        return json.dumps(message).encode()
+    return json.dumps(message).encode() if b"null" in body else body

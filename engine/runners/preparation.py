@@ -116,12 +116,12 @@ def find_program(name: str, path: str, workdir: str) -> str:
 
 def require_fit(env: Mapping[str, str], argv: tuple[str, ...] = ()) -> None:
     """Raise `CannotStart` for the first text or name that no process can be given."""
-    texts = [(f"argument {number}", text) for number, text in enumerate(argv)]
-    texts.extend((f"the value of `{_shown(name)}`", value) for name, value in env.items())
-    for what, text in texts:
-        problem = _unfit(text)
-        if problem is not None:
-            raise CannotStart(f"{what} {problem}")
+    for number, text in enumerate(argv):
+        if (problem := _unfit(text)) is not None:
+            raise CannotStart(f"argument {number} {problem}")
+    for name, value in env.items():
+        if (problem := _unfit(value)) is not None:
+            raise CannotStart(f"the value of `{_shown(name)}` {problem}")
     for name in env:
         if not name or "=" in name or _unfit(name) is not None:
             raise CannotStart(f"`{_shown(name)}` is not an environment name")
@@ -192,6 +192,8 @@ def _explain_errno(error: OSError, command: Command, workdir: str) -> CannotStar
 def _unfit(text: str) -> str | None:
     if "\0" in text:
         return "holds a zero byte, which no process can be given"
+    if text.isascii():
+        return None
     try:
         os.fsencode(text)
     except UnicodeEncodeError:

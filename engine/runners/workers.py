@@ -21,6 +21,7 @@ from engine.runners.attempt import Kit
 from engine.runners.channel import Channel
 from engine.runners.children import Child, Start, kill_trees
 from engine.runners.trees import MARKER, Tree, own_helper_name, read_process, send_signal
+from engine.spawner.slots import Slots
 
 _SCRIPT = Path(__file__).with_name("call_worker.py")
 _IDLE = 8
@@ -99,7 +100,7 @@ class Worker:
 
 
 class CallPool:
-    """The workers of a runner: those that make a call, and a few idle ones."""
+    """The workers of a runner: those that make a call, and a few idle ones; and the folders for their temporary files."""
 
     def __init__(self, kit: Kit, python: str) -> None:
         self._kit = kit
@@ -108,6 +109,7 @@ class CallPool:
         self._idle: list[Worker] = []
         self._name = f"{own_helper_name('worker')}{id(self):x}."
         self._numbers = itertools.count(1)
+        self.slots = Slots()
 
     def take(self, key: WorkerKey) -> Worker:
         """A worker for one call. Raises `OSError` or `ValueError` when none can be started."""

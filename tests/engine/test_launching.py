@@ -133,7 +133,6 @@ def test_the_variables_of_an_attempt() -> None:
         "FLOW_ATTEMPT": "2",
         "FLOW_ROUND": "1",
         "FLOW_RUN_DIR": "/runs/run/work",
-        "FLOW_TMP": f"{own}.tmp",
         "FLOW_OUTPUT": f"{own}.output",
         "FLOW_OUTPUT_JSON": f"{own}.output.json",
         "FLOW_CONTROL": f"{own}.control",

@@ -51,7 +51,6 @@ class Bench:
             "FLOW_OUTPUT": files.output,
             "FLOW_OUTPUT_JSON": files.output_json,
             "FLOW_CONTROL": files.control,
-            "FLOW_TMP": files.tmp,
             **fields.pop("env", {}),
         }
         key = AttemptKey(RUN_ID, f"task_{self._count}", None, 1, 1)

@@ -63,6 +63,12 @@ def thread():
     threading.Thread(target=time.sleep, args=(300,), daemon=True).start(); return os.getpid()
 def deaf():
     os.closerange(3, 100); time.sleep(300)
+def folder(leave=False):
+    found = os.environ["FLOW_TMP"]
+    held = os.listdir(found)
+    if leave:
+        open(os.path.join(found, "left"), "w").close()
+    return {"folder": found, "held": held}
 """
 
 
@@ -93,6 +99,21 @@ def test_a_returned_map_is_the_output(bench: Bench, root: Path) -> None:
     assert call(bench, root, "add", {"a": 2, "b": 3}).output == {"sum": 5}
     assert call(bench, root, "later", {"n": 4}).output == {"n": 4}
     assert call(bench, root, "nothing").output == {}
+
+
+def test_a_folder_for_temporary_files_is_used_again_if_it_was_left_empty(bench: Bench, root: Path) -> None:
+    first, second, third = [
+        call(bench, root, "folder", {"leave": leave}).output["folder"] for leave in (False, True, False)
+    ]
+    assert first == second != third
+    assert call(bench, root, "folder").output == {"folder": third, "held": []}
+    assert [path.name for path in bench.slots.iterdir()] == [Path(str(third)).name]
+
+
+def test_arguments_of_any_size_and_kind_arrive(bench: Bench, root: Path) -> None:
+    text = "x" * (1 << 20)
+    given = {"a": 10**30, "b": None, "c": [1.5, -0.0, True], "d": text}
+    assert call(bench, root, "echo", given, output_limit_bytes=4 << 20).output == given
 
 
 def test_declared_outputs_are_the_keys_of_the_returned_map(bench: Bench, root: Path) -> None:
