@@ -53,6 +53,8 @@ def _taken(kind: Any, value: Any, parameter: Any) -> Any:
         return next((choice for choice in kind if choice is value or choice.value == value), _NOT_TAKEN)
     if kind is Path and isinstance(value, str):
         return plain_path(value) or _NOT_TAKEN
+    if kind is int and isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10:
+        value = int(value)
     if kind is int and type(value) is int:
         least, most = getattr(parameter, "min", None), getattr(parameter, "max", None)
         return value if (least is None or least <= value) and (most is None or value <= most) else _NOT_TAKEN
