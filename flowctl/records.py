@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from engine.clock import written
 from engine.outcomes import Json
 from flowctl.redaction import HIDDEN
 
@@ -34,7 +35,7 @@ def event_object(row: EventRow) -> dict[str, Any]:
 
 def instant(at: datetime | None) -> str | None:
     """RFC 3339 with zone."""
-    return None if at is None else at.isoformat()
+    return None if at is None else written(at)
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:
