@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -65,8 +66,6 @@ def begin_waiting(folder: Path, address: ServerAddress, **more: str) -> subproce
     flow.write_text(flow.read_text().replace("GO ]", f"{folder}/go ]"))
     ready = folder / "ready"
     if not ready.exists():
-        import os
-
         os.mkfifo(ready)
     process = start(folder, "run", "waiting", env=settings(address, **more))
     assert ready.read_text() == "ready\n"
@@ -166,3 +165,53 @@ def test_a_second_signal_ends_the_waiting(tmp_path: Path, own_server: PrivateSer
     finally:
         own_server.start()
     assert "error: cannot use the store" in err
+
+
+def test_a_run_is_cancelled_by_another_process(tmp_path: Path, address: ServerAddress) -> None:
+    process = begin_waiting(tmp_path, address)
+    code, _, err = flowctl(tmp_path, address, "cancel", "latest", "--reason", "enough")
+    assert code == 0, err
+    process.communicate(timeout=60)
+    assert process.returncode == 1
+    listed = json.loads(flowctl(tmp_path, address, "runs", "--json")[1])["items"]
+    assert [run["state"] for run in listed] == ["cancelled"]
+
+
+MANY = """\
+version: 1
+name: many
+tasks:
+  each:
+    fan_out: {items: ITEMS, max_parallel: 6}
+    env: {N: "${{ item }}"}
+    run: |
+      echo "$N" >> LEDGER
+      echo "$N" > TOLD
+"""
+
+
+@pytest.mark.slow
+def test_a_server_that_crashes_again_and_again_costs_no_task(
+    tmp_path: Path, own_server: PrivateServer, private: ServerAddress
+) -> None:
+    told = tmp_path / "told"
+    os.mkfifo(told)
+    write(
+        tmp_path,
+        "many",
+        MANY.replace("ITEMS", str(list(range(90))))
+        .replace("LEDGER", str(tmp_path / "ledger"))
+        .replace("TOLD", str(told)),
+    )
+    process = start(tmp_path, "run", "many", "-q", env=settings(private))
+    # Opened for writing, too, so that there is no end between two tasks.
+    with os.fdopen(os.open(told, os.O_RDWR), closefd=True) as lines:
+        for number in range(90):
+            lines.readline()
+            if number % 12 == 7:
+                own_server.stop()
+                own_server.start()
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, out + err
+    assert sorted(map(int, (tmp_path / "ledger").read_text().split())) == list(range(90))
+    assert flowctl(tmp_path, private, "replay", "latest")[0] == 0
