@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -62,6 +62,15 @@ class Problem(Struct, frozen=True):
     asked: str | None = None
     known: Iterable[str] = ()
     replacement: str | None = None
+
+
+class Admitted(Struct, frozen=True):
+    """The names of a map that may be used. Gathered when they are asked for: many problems may hold those of many tasks."""
+
+    fields: Mapping[str, Type]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, each in self.fields.items() if each.refusal is None)
 
 
 class Inferred(Struct, frozen=True):
@@ -180,7 +189,7 @@ class _Inference:
 
     def _missing(self, refusal: Refusal, fields: Mapping[str, Type], node: Key, start: int, end: int) -> Type:
         message = refusal.message.replace("{key}", node.key).replace("{of}", self._shown(node.of))
-        known = [name for name, each in fields.items() if each.refusal is None]
+        known = Admitted(fields)
         self.problems.append(Problem(refusal.code, start, end, message, refusal.help, asked=node.key, known=known))
         return ANY
 

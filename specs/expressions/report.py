@@ -43,9 +43,7 @@ class Reporter:
         """The finding of a problem that inference met."""
         span = (part.offset + problem.start, part.offset + problem.end)
         near = self._near(problem)
-        known = list(problem.known) if problem.asked is not None and near is None else []
-        listing = f"known here: {listed(known)}" if known else None
-        way_out = f"did you mean `{near}`?" if near else problem.help or listing
+        way_out = f"did you mean `{near}`?" if near else problem.help or _listing(problem)
         replacement = problem.replacement or near
         fix = self.replacing(use, span, replacement) if replacement else None
         return self.at(problem.code, use, span, problem.message, help=way_out, fix=fix)
@@ -63,6 +61,11 @@ class Reporter:
         count = self._suggested.get(problem.code, 0)
         self._suggested[problem.code] = count + 1
         return nearest(problem.asked, problem.known) if count < _SUGGESTIONS else None
+
+
+def _listing(problem: Problem) -> str | None:
+    names = listed(problem.known) if problem.asked is not None else ""
+    return f"known here: {names}" if names else None
 
 
 def place_of(context: FlowContext, use: Use, span: tuple[int, int] | None) -> Place | None:
