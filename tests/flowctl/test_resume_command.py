@@ -224,3 +224,38 @@ def test_a_secret_that_came_with_the_run_is_given_again(stage: Stage) -> None:
     code, _, err = stage.call("resume", "--env", "TOKEN=correct-horse")
     assert code == 0, err
     assert stage.noted("chain") == ONCE
+
+
+def test_names_of_files_start_from_where_they_did_wherever_it_is_resumed(stage: Stage) -> None:
+    (stage.folder / "flowctl.yaml").touch()
+    (stage.folder / "flows").mkdir()
+    (stage.folder / "flows" / "ours.py").write_text("def go(): return {'who': 'ours'}\n")
+    (stage.folder / "flows" / "sub.yaml").write_text(
+        "version: 1\ntasks: {x: {call: 'ours:go', outputs: {who: {type: string}}}}\n"
+        'outputs: {who: "${{ tasks.x.output.who }}"}\n'
+    )
+    flow = stage.flow("chain", held=["b"])
+    path = stage.folder / "flows" / "chain.yaml"
+    path.write_text(
+        path.read_text() + '  last: {after: [c], flow: sub.yaml}\noutputs: {who: "${{ tasks.last.output.who }}"}\n'
+    )
+    elsewhere = stage.folder / "else" / "where"
+    elsewhere.mkdir(parents=True)
+    engine = stage.start("-C", str(elsewhere), "run", str(stage.folder / "flows" / f"{flow}.yaml"), "-q")
+    stage.wait_for("chain b")
+    engine.kill()
+    engine.wait()
+    stage.let_go()
+    code, out, err = stage.call("-C", "/", "resume")
+    assert (code, out) == (0, "who=ours\n"), err
+
+
+def test_a_signal_cancels_what_is_resumed(stage: Stage) -> None:
+    stage.interrupted(stage.flow("chain", held=["b"]), "b")
+    heir = stage.start("resume")
+    until(lambda: "run_taken_over" in stage.call("events", "latest")[1], "nobody took the run over")
+    heir.send_signal(signal.SIGINT)
+    code, _, err = stage.ended(heir)
+    assert code == 130, err
+    assert [row["state"] for row in runs(stage)] == ["cancelled"]
+    check_store(stage)

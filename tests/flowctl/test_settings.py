@@ -218,3 +218,12 @@ def test_names_in_a_database_are_such_that_the_server_keeps_them(tmp_path: Path,
     write(tmp_path / "flowctl.yaml", f"db: {{{key}: {text}}}\n")
     with pytest.raises(BadSettings):
         load(tmp_path)
+
+
+def test_a_lease_must_outlast_a_late_beat(tmp_path: Path) -> None:
+    write(tmp_path / "flowctl.yaml", "recovery: {beat: 10s, lease: 15s}\n")
+    with pytest.raises(BadSettings, match="shorter than two beats"):
+        load(tmp_path)
+    write(tmp_path / "flowctl.yaml", "recovery: {beat: 10s, lease: 20s, take_over: false}\n")
+    recovery = load(tmp_path).recovery
+    assert (recovery.beat, recovery.lease, recovery.take_over) == (timedelta(seconds=10), timedelta(seconds=20), False)
