@@ -215,8 +215,13 @@ def _told(stderr: str) -> str:
     return stderr.partition("run ID of")[0]
 
 
-def _spoil(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
-    return lambda kept: kept.write_bytes(change(kept.read_bytes())) and None
+def _spoil(change: Callable[[bytes], bytes]) -> Callable[[Path], object]:
+    return lambda kept: kept.write_bytes(change(kept.read_bytes()))
+
+
+def _make_a_folder(kept: Path) -> None:
+    kept.unlink()
+    kept.mkdir()
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
@@ -227,7 +232,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "another first byte": _spoil(lambda data: b"F" + data[1:]),
     "another byte": _spoil(lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:]),
     "writable by others": lambda kept: kept.chmod(0o666),
-    "a folder": lambda kept: (kept.unlink(), kept.mkdir()),
+    "a folder": _make_a_folder,
     "a link": lambda kept: kept.symlink_to(kept.rename(kept.with_name("moved"))),
 }
 
