@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import HELLO, MIXED, json_lines, start, write
 
 from engine.store.address import ServerAddress
+from tests.flowctl.commands import HELLO, MIXED, json_lines, start, write
 from tests.servers import PrivateServer, own_schema, private_server, some_server
 
 WAITING = """\

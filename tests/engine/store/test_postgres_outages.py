@@ -185,7 +185,7 @@ def test_what_is_still_under_way_on_a_lost_connection_is_not_done_twice(private:
             looked.set()
             return found
 
-        store._is_written = look  # type: ignore[method-assign]
+        store._is_written = look  # type: ignore[assignment, method-assign]
         with Cut(store, "start"):
             for write in statements.writes([batch]):  # what the lost connection had sent, without its commit
                 insert = store._naming.insert(write.sql)
@@ -193,7 +193,12 @@ def test_what_is_still_under_way_on_a_lost_connection_is_not_done_twice(private:
                     late.cursor().executemany(store._naming.statement(write.sql), write.rows)
                 else:
                     late.execute(insert.sql, (_as_json(insert, write.rows).decode(),))
-            finish = threading.Thread(target=lambda: (looked.wait(30), late.commit()))
+
+            def commit_late() -> None:
+                looked.wait(30)
+                late.commit()
+
+            finish = threading.Thread(target=commit_late)
             finish.start()
             store.commit([batch])
             finish.join()
