@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from engine.attempts import Reactor
 from engine.runners.attempt import Kit
 from engine.runners.journals import Head, Journal, Start, TaskEnd, is_there, journal_path, read_journal
 from engine.runners.trees import MARKER, Tree, read_process, send_signal
@@ -51,15 +50,14 @@ class Waiting(Protocol):
 class Link:
     """A connection to one spawner, and the attempts that it answers for."""
 
-    def __init__(
-        self, reactor: Reactor, end: socket.socket, journal: str, *, pid: int = 0, head: Head | None = None
-    ) -> None:
+    def __init__(self, kit: Kit, end: socket.socket, journal: str, *, pid: int = 0, head: Head | None = None) -> None:
         """`pid` is set for a spawner that is a child of ours, `head` for another."""
         self.journal = journal
         self.pid = pid
         self.is_open = True
         self.was_used = False
-        self._reactor = reactor
+        self._reactor = kit.reactor
+        self._family = kit.family
         self._socket = end
         self._head = head
         self._attempts: dict[str, Waiting] = {}
@@ -71,7 +69,7 @@ class Link:
         self._settling: list[str] = []
         self._cancel_patience: Callable[[], None] | None = None
         end.setblocking(False)
-        reactor.watch(end.fileno(), self._read)
+        kit.reactor.watch(end.fileno(), self._read)
 
     def start(self, attempt: Waiting, head: bytes, script: bytes) -> None:
         """Have an attempt started, whose message this is."""
@@ -126,7 +124,9 @@ class Link:
                 os.kill(self.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             pid, _ = os.waitpid(self.pid, 0 if at_once else os.WNOHANG)
-            return pid != 0
+            if pid == 0:
+                return False
+        self._family.reaped(self.pid)
         return True
 
     def trees(self) -> list[Tree]:
@@ -248,8 +248,6 @@ class Spawners:
     def own(self) -> Link:
         """This engine's own spawner. Raises `OSError` when it cannot be started."""
         if self._own is None or not self._own.is_open:
-            for link in self._ours:  # all of them are gone
-                self._kit.family.reaped(link.pid)
             self._own = self._begin()
             self._ours = [self._own]
         return self._own
@@ -274,7 +272,7 @@ class Spawners:
         except OSError:
             end.close()
             return None
-        link = self._joined[journal.path] = Link(self._kit.reactor, end, journal.path, head=head)
+        link = self._joined[journal.path] = Link(self._kit, end, journal.path, head=head)
         return link
 
     def close(self, *, keep: bool = False) -> list[Tree]:
@@ -285,10 +283,8 @@ class Spawners:
             link.close(keep=keep)
             if not keep and not link.is_gone(at_once=False) and link.pid:
                 self._wait_for(link)
-        for link in self._ours:
-            self._kit.family.reaped(link.pid)
-            if not keep:
-                left.extend(link.trees())
+        for link in [] if keep else self._ours:
+            left.extend(link.trees())
         self._ours.clear()
         self._joined.clear()
         return left
@@ -333,7 +329,7 @@ class Spawners:
                     os.close(one)
             theirs.close()
         self._kit.family.started(pid)
-        return Link(self._kit.reactor, ours, journal, pid=pid)
+        return Link(self._kit, ours, journal, pid=pid)
 
 
 def tree_of(marker: str, start: Start | None, *, is_foreign: bool) -> Tree:

@@ -25,6 +25,7 @@ MARKER = "FLOW_ATTEMPT_ID"
 _MARKER = b"\0" + MARKER.encode() + b"="
 _SUSPECT_S = 5.0
 _SHARED_S = 0.02
+_SHARED_TIMES = 3
 
 
 class Process(NamedTuple):
@@ -154,7 +155,7 @@ class Family:
         self._session = os.getsid(0)
         self._markers: dict[int, tuple[int, bytes]] = {}
         self._last_look: _Look | None = None
-        self._looked_at = 0.0
+        self._shared_until = 0.0
         self._suspects: dict[int, tuple[Process, Callable[[], None]]] = {}
         # The kernel gives orphans to our first thread.
         self._children = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
@@ -215,18 +216,22 @@ class Family:
             self._children = -1
 
     def _look(self, *, fresh: bool) -> _Look:
-        now = time.monotonic()
-        if self._last_look is None or fresh or now - self._looked_at > _SHARED_S:
+        began = time.monotonic()
+        if self._last_look is None or fresh or began > self._shared_until:
             self._last_look = _Look(_snapshot(), self._own_marker)
-            self._looked_at = now
+            now = time.monotonic()  # with thousands of processes a look takes long, and as many trees may want it
+            self._shared_until = now + max(_SHARED_S, _SHARED_TIMES * (now - began))
         return self._last_look
 
     def _own_marker(self, process: Process) -> bytes:
         return b"" if process.session in (self._session, 0) else self._marker(process)
 
     def _orphans(self) -> list[Process]:
+        data = self._read_children()
+        if data.count(b" ") == len(self._own):
+            return []  # nobody is there but those we started
         found = []
-        for pid in self._child_pids():
+        for pid in map(int, data.split()):
             if pid not in self._own:
                 process = read_process(pid)
                 # A child in our own session was started by another part of this program: no descendant of a task
@@ -235,11 +240,11 @@ class Family:
                     found.append(process)
         return found
 
-    def _child_pids(self) -> list[int]:
+    def _read_children(self) -> bytes:
         data = b""
         while chunk := os.pread(self._children, 65536, len(data)):
             data += chunk
-        return [int(pid) for pid in data.split()]
+        return data
 
     def _marker(self, process: Process) -> bytes:
         known = self._markers.get(process.pid)

@@ -170,7 +170,7 @@ class Spawner:
                 return
             self._see_end(ended)
         for pid in map(int, _read(self._children).split()):  # past those that have ended and are kept
-            if _ended(os.P_PID, pid):
+            if pid not in self._held and _ended(os.P_PID, pid):
                 self._see_end(pid)
 
     def _see_end(self, pid: int) -> None:

@@ -34,14 +34,14 @@ class Bench:
     def __init__(self, folder: Path, **options: Any) -> None:
         self.folder = folder
         self.reactor = SelectorReactor()
-        self.journals = folder / "journals"
+        self.journals = options.pop("journals", folder / "journals")
         self.owner = options.pop("owner", own_identity())
         self.runner = LocalRunner(self.reactor, journals=str(self.journals), owner=self.owner, **options)
         self.outcomes: dict[AttemptKey, Outcome] = {}
         self._count = 0
         self.run_dir = folder / "work"
         self.slots = folder / "tmp"
-        self.run_dir.mkdir()
+        self.run_dir.mkdir(parents=True)
 
     def launch(self, work: Work, **fields: Any) -> Launch:
         self._count += 1

@@ -349,6 +349,21 @@ def test_of_two_engines_the_one_with_the_higher_token_has_the_attempt(bench: Ben
         assert bench.end_of(launch).exit_code == 7
 
 
+def test_the_stop_of_an_engine_that_has_lost_its_attempt_is_refused(bench: Bench, tmp_path: Path) -> None:
+    launch = bench.start(ScriptWork(UNTIL_GO + "exit 7"))
+    other = bench.launch(CommandWork(("true",)))
+    pid_in(bench, launch)
+    following = Bench(tmp_path / "next", owner="next", journals=bench.journals)
+    following.runner.recover([replace(launch, token=2), other], origin=bench.owner)
+    following.end_of(other)  # lost, once the spawner has answered
+    bench.stop(launch, grace_s=0)
+    outcome = bench.end_of(launch)
+    assert (outcome.ending, "another engine" in failure_of(outcome)) == (Ending.LOST, True)
+    go(bench)
+    assert following.end_of(launch).exit_code == 7
+    following.close()
+
+
 def test_an_engine_that_leaves_lets_its_tasks_run_on(bench: Bench, tmp_path: Path) -> None:
     launch = bench.launch(ScriptWork(UNTIL_GO))
     bench.runner.start(launch)
@@ -357,9 +372,7 @@ def test_an_engine_that_leaves_lets_its_tasks_run_on(bench: Bench, tmp_path: Pat
     bench.runner.leave()
     bench.runner.leave()
     assert is_alive(pid)
-    (tmp_path / "next").mkdir()
-    following = Bench(tmp_path / "next", owner="next")
-    following.runner._spawners.folder = str(bench.journals)
+    following = Bench(tmp_path / "next", owner="next", journals=bench.journals)
     following.runner.recover([launch], origin=bench.owner)
     go(bench)
     assert following.end_of(launch).ending is Ending.SUCCEEDED
@@ -440,7 +453,6 @@ def test_a_spawner_that_dies_under_its_engine_is_replaced(bench: Bench) -> None:
 def test_an_engine_that_is_a_task_of_another_is_stopped_with_its_spawner_and_tasks(
     bench: Bench, tmp_path: Path, inner_dies_first: bool
 ) -> None:
-    (tmp_path / "inner").mkdir()
     inner = Bench(tmp_path / "inner")
     task = inner.launch(ScriptWork("echo $$; echo $PPID; env -i setsid sleep 300 & wait"))
     launch = bench.start(CommandWork(command(inner, task)), workdir=ROOT)
