@@ -392,7 +392,7 @@ class Engine:
     def _give_up(self, unreadable: Unreadable) -> None:
         """End a run that cannot be driven any more, and what may be left of its attempts. The others go on."""
         now = recovery.not_before(self._parts.store, unreadable.row, self._parts.clock.now())
-        batch = recovery.give_up(unreadable.row, unreadable.problem, now=now)
+        batch = recovery.give_up(unreadable.row, unreadable.failure, now=now)
         with suppress(StoreConflict):  # then another engine has it, and may be able to drive it
             self._parts.store.commit([batch])
         self._effects.end_leftovers(unreadable.leftovers, token=unreadable.row.token)

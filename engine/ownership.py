@@ -16,6 +16,9 @@ from msgspec import Struct
 from engine.identity import Standing, short_name, standing
 from engine.store.rows import Holding, Lease
 
+LEFT_BEHIND = "has left it behind"
+"""How the reason ends where the engine before has not died."""
+
 _OVER = timedelta(0)
 
 
@@ -41,7 +44,7 @@ def why_free(holding: Holding, look: Callable[[str], Standing] = standing) -> st
     if engine is None:
         return "nobody knows its engine" if found is Standing.UNKNOWN else None
     if engine.retired:
-        return f"{short_name(owner)} has left it behind"
+        return f"{short_name(owner)} {LEFT_BEHIND}"
     if engine.lapsed >= _OVER and found is not Standing.ALIVE:
         return f"{short_name(owner)} has not been heard of"
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from msgspec import Struct
@@ -23,7 +23,7 @@ from engine.evolve import evolve, new_run
 from engine.identity import Standing, standing
 from engine.launching import Surroundings
 from engine.outcomes import Failure, Outcome
-from engine.ownership import why_free
+from engine.ownership import LEFT_BEHIND, why_free
 from engine.plan import Plan
 from engine.projection import event_row
 from engine.run_files import RunFiles
@@ -36,6 +36,13 @@ BATCH = 200
 
 _EVENTS = 1000
 """Events that are read at a time."""
+
+MOST_DEATHS = 10
+"""So many engines may die one after the other before anything happens to the run they have taken over; then it has failed,
+lest it takes every engine with it."""
+
+WITHIN = timedelta(minutes=10)
+"""That many deaths count if they come so close together: a long task may outlive any number of engines."""
 
 Origins = Mapping[tuple[str, int], str | None]
 """For a task and item, -1 for none: the engine that has started the latest attempt."""
@@ -73,10 +80,10 @@ class Restored(Struct, frozen=True):
 
 
 class Unreadable(Struct, frozen=True):
-    """A run that was claimed and cannot be made again. `leftovers` may still run, each with the engine that started it."""
+    """A run that was claimed and cannot be driven. `leftovers` may still run, each with the engine that started it."""
 
     row: RunRow
-    problem: str
+    failure: Failure
     leftovers: tuple[tuple[AttemptKey, str | None], ...]
 
 
@@ -140,9 +147,8 @@ def claim(row: RunRow, *, owner: str, reason: str, now: datetime) -> RunBatch:
     return RunBatch(taken, (event_row(row.id, taken.seq, event),), expected_seq=row.seq, expected_token=row.token)
 
 
-def give_up(row: RunRow, problem: str, *, now: datetime) -> RunBatch:
-    """What ends a run that was claimed and cannot be made again."""
-    failure = Failure("unreadable", problem)
+def give_up(row: RunRow, failure: Failure, *, now: datetime) -> RunBatch:
+    """What ends a run that was claimed and cannot be driven."""
     event = RunFinished(now, str(RunState.FAILED), failure=failure)
     ended = replace(
         row,
@@ -180,15 +186,18 @@ def taker_of(store: Store, run_id: str) -> Taker:
 
 def restore(store: Store, row: RunRow, plans: Plans) -> Restored | Unreadable:
     """A run that has been claimed, as `row` says, made again from its log."""
-    started = _Started()
+    story = _Story()
     try:
-        driven, last = _fold(row, plans, map(started.note, events_of(store, row.id)))
+        driven, last = _fold(row, plans, map(story.note, events_of(store, row.id)))
     except FlowctlError as problem:
-        return Unreadable(row, str(problem), started.of(store, row.id))
+        return Unreadable(row, Failure("unreadable", str(problem)), _leftovers(store, row.id))
     except (AssertionError, AttributeError, IllegalTransition, LookupError, TypeError, ValueError):
         problem_text = f"the events of run `{row.id}` were not written by this flowctl"
-        return Unreadable(row, problem_text, started.of(store, row.id))
-    return Restored(driven, started.origins, last)
+        return Unreadable(row, Failure("unreadable", problem_text), _leftovers(store, row.id))
+    if story.is_deadly:
+        problem_text = f"{MOST_DEATHS} engines in a row have died as soon as they had taken it over"
+        return Unreadable(row, Failure("interrupted", problem_text), _leftovers(store, row.id))
+    return Restored(driven, story.origins, last)
 
 
 def events_of(store: Store, run_id: str) -> Iterator[EventRow]:
@@ -237,36 +246,52 @@ def _base(first: EventRow) -> str:
     return str(first.data.get("base", ""))
 
 
-class _Started:
-    """Who has started the latest attempt of each unit, as the log tells: whoever drove the run until it was taken over next."""
+class _Story:
+    """What a log tells of the engines that drove its run.
+
+    Attributes:
+        origins: who has started the latest attempt of each unit: whoever drove the run until it was taken over next.
+    """
 
     def __init__(self) -> None:
         self.origins: dict[tuple[str, int], str | None] = {}
         self._since: dict[tuple[str, int], None] = {}
+        self._deaths: list[datetime] = []
+
+    @property
+    def is_deadly(self) -> bool:
+        """Whether one engine after the other has died of the run, or so it seems."""
+        return len(self._deaths) > MOST_DEATHS and self._deaths[-1] - self._deaths[-1 - MOST_DEATHS] <= WITHIN
 
     def note(self, row: EventRow) -> EventRow:
         """Take in the next event of the log; returns it."""
-        if row.type == "attempt_started" and row.task is not None:
-            self._since[(row.task, NO_ITEM if row.item is None else row.item)] = None
-        elif row.type == "run_taken_over":
-            previous = row.data.get("previous")
-            self.origins.update(dict.fromkeys(self._since, previous if isinstance(previous, str) else None))
-            self._since.clear()
+        if row.type != "run_taken_over":
+            self._deaths.clear()
+            if row.type == "attempt_started" and row.task is not None:
+                self._since[(row.task, NO_ITEM if row.item is None else row.item)] = None
+            return row
+        if str(row.data.get("reason")).endswith(LEFT_BEHIND):
+            self._deaths.clear()
+        self._deaths.append(row.at)
+        previous = row.data.get("previous")
+        self.origins.update(dict.fromkeys(self._since, previous if isinstance(previous, str) else None))
+        self._since.clear()
         return row
 
-    def of(self, store: Store, run_id: str) -> tuple[tuple[AttemptKey, str | None], ...]:
-        """The attempts that the store says are being made."""
-        self._since.clear()
-        for row in events_of(store, run_id):
-            self.note(row)
-        return tuple(
-            (
-                AttemptKey(run_id, row.task, None if row.item == NO_ITEM else row.item, row.round, row.attempt),
-                self.origins.get((row.task, row.item)),
-            )
-            for row in store.attempts(run_id)
-            if row.ended_at is None
+
+def _leftovers(store: Store, run_id: str) -> tuple[tuple[AttemptKey, str | None], ...]:
+    """The attempts that the store says are being made, with who started each."""
+    story = _Story()
+    for row in events_of(store, run_id):
+        story.note(row)
+    return tuple(
+        (
+            AttemptKey(run_id, row.task, None if row.item == NO_ITEM else row.item, row.round, row.attempt),
+            story.origins.get((row.task, row.item)),
         )
+        for row in store.attempts(run_id)
+        if row.ended_at is None
+    )
 
 
 def bare_launch(key: AttemptKey, files: RunFiles) -> Launch:

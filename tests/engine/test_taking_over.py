@@ -15,7 +15,7 @@ from engine.errors import RunTakenAway
 from engine.events import AttemptFinished, RunDraining, RunTakenOver
 from engine.outcomes import Ending, Failure, Outcome
 from engine.plan import Plan
-from engine.recovery import claim, give_up
+from engine.recovery import MOST_DEATHS, claim, give_up
 from engine.store.rows import Message
 from tests.checker import check_all, check_logs, decoded
 from tests.engine.crashing import Crash, Living, World, finish
@@ -260,6 +260,40 @@ def test_a_secret_that_is_gone_loses_what_needs_it_and_says_so() -> None:
     assert state_of(world, run_id) == "failed"
 
 
+def dying(world: World, times: int) -> None:
+    """So many engines die as soon as they have taken over what there is."""
+    for _ in range(times):
+        with pytest.raises(Crash):
+            Living(world, crash_at=1).engine.take_over()
+
+
+def test_a_run_that_kills_every_engine_is_given_up_and_harms_no_more() -> None:
+    world = World({"a": slowly})
+    run_id = killed(world, plan_of("tasks: {a: {run: x}}"), commits=3)
+    dying(world, MOST_DEATHS - 1)
+    survivor = Living(world)
+    assert len(survivor.engine.take_over()) == 1
+    assert survivor.engine.leave()
+    dying(world, MOST_DEATHS + 1)
+    last = Living(world)
+    assert last.engine.take_over() == []
+    row = world.store.run(run_id)
+    assert row is not None
+    assert row.error is not None
+    assert (row.state, row.error["kind"]) == ("failed", "interrupted")
+    assert [key.task for key in last.runner.stopped] == ["a"]
+
+
+def test_a_task_may_outlive_any_number_of_engines() -> None:
+    world = World({"a": lambda launch: (20 * 3600.0, OK)})
+    run_id = killed(world, plan_of("tasks: {a: {run: x, timeout: none}}"), commits=3)
+    for _ in range(3 * MOST_DEATHS):
+        world.clock.move_to(world.clock.now() + timedelta(minutes=2))
+        dying(world, 1)
+    finish(world)
+    assert state_of(world, run_id) == "succeeded"
+
+
 # --- runs that call runs ------------------------------------------------------------------------------------------------
 
 CALLING = "tasks: {call: {flow: below.yaml}, last: {after: [call], run: x}}"
@@ -370,7 +404,7 @@ def test_what_was_being_made_is_ended_when_another_machine_is_done_with_the_run(
     stolen(world, Living(world, boot="elsewhere"), run_id)
     row = world.store.run(run_id)
     assert row is not None
-    world.store.commit([give_up(row, "for the test", now=world.clock.now())])
+    world.store.commit([give_up(row, Failure("unreadable", "for the test"), now=world.clock.now())])
     with pytest.raises(RunTakenAway, match="which is done with it"):
         slow.engine.drive(run_id)
     assert [key.task for key in slow.runner.stopped] == ["a"]
