@@ -1,10 +1,9 @@
-"""The one place that asks the system for the time; and how an instant is written."""
+"""The one place that asks the system for the time."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Protocol
 
 
@@ -36,9 +35,3 @@ class SteadyClock:
     def now(self) -> datetime:
         """The instant, aware and in UTC."""
         return self._at + timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME) - self._since)
-
-
-@lru_cache(maxsize=256)
-def written(instant: datetime) -> str:
-    """An instant of UTC as RFC 3339. Remembered: what is decided together has one instant, and writes it often."""
-    return instant.isoformat()

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from msgspec import NODEFAULT, Struct, field
 
-from engine.clock import written
+from engine.instants import written
 from engine.outcomes import Ending, Failure, Json
 
 

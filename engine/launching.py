@@ -12,8 +12,8 @@ from typing import Any
 from msgspec import Struct
 
 from engine.attempts import AttemptFiles, AttemptKey, CallWork, CommandWork, ConnectorWork, Launch, ScriptWork, Work
-from engine.clock import written
 from engine.errors import SecretUnavailable
+from engine.instants import written
 from engine.outcomes import Failure, Json
 from engine.plan import CallAction, ExecAction, Plan, PlanTask, RetryPolicy, RunAction, UseAction
 from engine.result import outcome_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from engine.clock import written
+from engine.instants import written
 from engine.outcomes import Json
 from flowctl.redaction import HIDDEN
 

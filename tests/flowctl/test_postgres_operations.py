@@ -47,7 +47,7 @@ def there(here: Here, address: ServerAddress, tmp_path: Path) -> Here:
 def execute(address: ServerAddress, statement: str) -> list[Any]:
     with psycopg.connect(address.url, autocommit=True) as connection:
         connection.execute(f"SET search_path TO {quoted(address.schema or 'public')}")
-        cursor = connection.execute(statement)  # type: ignore[call-overload]  # text of ours
+        cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []
 
 

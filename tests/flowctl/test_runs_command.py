@@ -122,7 +122,7 @@ def test_a_run_whose_process_was_killed_is_told_from_one_that_goes_on(program: P
         told = json.loads(program(*command, "--json", env=home(tmp_path)).stdout)
         assert (told["items"][0] if "items" in told else told["run"])["interrupted"] is True
     assert "running, interrupted: nobody drives it" in program("show", "latest", env=home(tmp_path)).stdout
-    for command in ("logs", "events"):
-        followed = program(command, "latest", "--follow", env=home(tmp_path))
+    for verb in ("logs", "events"):
+        followed = program(verb, "latest", "--follow", env=home(tmp_path))
         assert followed.returncode == 1
         assert "nothing more will come" in followed.stderr

@@ -88,7 +88,7 @@ def test_frames_open_and_close_in_pairs() -> None:
 
 def fan_out(**fields: object) -> FanOut:
     """A fan-out over twelve numbers with these fields changed."""
-    return replace(make_fan_out(12), **fields)  # type: ignore[arg-type]  # a test's own names
+    return replace(make_fan_out(12), **fields)
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,12 @@ def test_trees_that_are_ended_together_share_looks_at_all_processes(
 ) -> None:
     looks: list[str] = []
     family, listed = bench.runner._kit.family, os.listdir
-    monkeypatch.setattr(os, "listdir", lambda path: looks.append(path) or listed(path))
+
+    def look(path: str) -> list[str]:
+        looks.append(path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", look)
     for number in range(200):
         family.members(Tree(-1, frozenset({b"%d" % number})))
     assert isinstance(family, Family)

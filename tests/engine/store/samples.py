@@ -26,7 +26,7 @@ def run(run_id: str, *, seq: int = 1, created: float = 0, state: str = "running"
         created_at=NOW + timedelta(seconds=created),
         seq=seq,
     )
-    return replace(row, **fields)  # type: ignore[arg-type]
+    return replace(row, **fields)
 
 
 def lease(engine: str, *, lasts: timedelta = timedelta(seconds=15)) -> Lease:
@@ -48,14 +48,14 @@ def attempt(run_id: str, name: str, number: int = 1, *, item: int = -1, round_: 
 def inserting(row: RunRow, **fields: object) -> RunBatch:
     """The batch that stores a new run, with the events its `seq` says."""
     events = tuple(event(row.id, seq) for seq in range(1, row.seq + 1))
-    return replace(RunBatch(row, events, new=True), **fields)  # type: ignore[arg-type]
+    return replace(RunBatch(row, events, new=True), **fields)
 
 
 def continuing(row: RunRow, *, events: int = 1, **fields: object) -> RunBatch:
     """The batch that takes a stored run as it was read so many events further."""
     after = replace(row, seq=row.seq + events)
     new = tuple(event(row.id, seq) for seq in range(row.seq + 1, after.seq + 1))
-    return replace(RunBatch(after, new, expected_seq=row.seq), **fields)  # type: ignore[arg-type]
+    return replace(RunBatch(after, new, expected_seq=row.seq), **fields)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

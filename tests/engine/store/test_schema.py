@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 from engine.store import creation, ddl, rows, statements, tables
 from engine.store.upgrade import upgrade_store
@@ -78,7 +79,9 @@ def test_a_new_store_has_the_tables_and_columns_of_the_metadata() -> None:
         ("inbox", statements.INBOX_COLUMNS, rows.Message),
     ],
 )
-def test_the_statements_name_the_columns_of_tables_and_rows(table: str, columns: tuple[str, ...], row: type) -> None:
+def test_the_statements_name_the_columns_of_tables_and_rows(
+    table: str, columns: tuple[str, ...], row: type[Struct]
+) -> None:
     assert columns == tuple(tables.METADATA.tables[table].columns.keys())
     fields = list(row.__struct_fields__)
     assert [column for column in columns if column != "reversed_id"] == fields

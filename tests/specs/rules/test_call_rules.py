@@ -78,7 +78,9 @@ def test_a_circle_is_as_short_as_it_can_be_from_the_call() -> None:
 
 def test_of_a_large_circle_the_first_flows_are_shown() -> None:
     circle = {f"f{n}": f"tasks: {{s: {{flow: f{n + 1}.yaml}}}}\n" for n in range(500)}
-    finding = only("tasks: {s: {flow: f0.yaml}}\n", "FLOW254", **circle, f500="tasks: {s: {flow: flow.yaml}}\n")
+    finding = only(
+        "tasks: {s: {flow: f0.yaml}}\n", "FLOW254", catalogue=None, **circle, f500="tasks: {s: {flow: flow.yaml}}\n"
+    )
     assert finding.message.endswith("→ `f7.yaml` → `f8.yaml` → … → `flow.yaml`")
 
 
