@@ -42,8 +42,8 @@ class Reporter:
     def problem(self, use: Use, part: Part, problem: Problem) -> Diagnostic:
         """The finding of a problem that inference met."""
         span = (part.offset + problem.start, part.offset + problem.end)
-        near = self._near(problem)
-        way_out = f"did you mean `{near}`?" if near else problem.help or _listing(problem)
+        near, listing = self._known(problem) if problem.asked is not None else (None, None)
+        way_out = f"did you mean `{near}`?" if near else problem.help or listing
         replacement = problem.replacement or near
         fix = self.replacing(use, span, replacement) if replacement else None
         return self.at(problem.code, use, span, problem.message, help=way_out, fix=fix)
@@ -55,17 +55,14 @@ class Reporter:
             return None
         return Fix(f"write `{text}`", (Edit(place, text),))
 
-    def _near(self, problem: Problem) -> str | None:
-        if problem.asked is None:
-            return None
+    def _known(self, problem: Problem) -> tuple[str | None, str | None]:
+        """The name that was meant, if there is one near, and all that could be."""
         count = self._suggested.get(problem.code, 0)
         self._suggested[problem.code] = count + 1
-        return nearest(problem.asked, problem.known) if count < _SUGGESTIONS else None
-
-
-def _listing(problem: Problem) -> str | None:
-    names = listed(problem.known) if problem.asked is not None else ""
-    return f"known here: {names}" if names else None
+        if problem.asked is None or count >= _SUGGESTIONS:
+            return None, None
+        names = listed(problem.known)
+        return nearest(problem.asked, problem.known), f"known here: {names}" if names else None
 
 
 def place_of(context: FlowContext, use: Use, span: tuple[int, int] | None) -> Place | None:

@@ -95,6 +95,22 @@ def recovered(count: int) -> str:
     return flow(*(task(number, each) for number, each in enumerate(more)))
 
 
+def misread(count: int) -> str:
+    """Each task reads one that does not exist."""
+    return flow(*(task(number, f", env: {{X: '${{{{ tasks.s{number}.output.x }}}}'}}") for number in range(count)))
+
+
+def misnamed(count: int) -> str:
+    """Each task waits for one that does not exist."""
+    return flow(*(task(number, f", after: [s{number}]") for number in range(count)))
+
+
+def circling(count: int) -> str:
+    """Tasks that wait for each other, two by two."""
+    return flow(*(task(number, f", after: [t{number ^ 1}]") for number in range(count)))
+
+
+MISTAKEN: tuple[Make, ...] = (misread, misnamed, circling)
 SHAPES: tuple[Make, ...] = (wide, chain, joined, spread, layered, read, held, branched, recovered)
 
 
@@ -116,6 +132,16 @@ def test_checking_takes_steps_in_proportion(shape: Make) -> None:
         text = shape(size)
         return lambda: checked(text)
 
+    assert_linear(prepare, size=SIZE)
+
+
+@pytest.mark.parametrize("shape", MISTAKEN)
+def test_finding_mistakes_takes_steps_in_proportion(shape: Make) -> None:
+    def prepare(size: int) -> Callable[[], object]:
+        text = shape(size).encode()
+        return lambda: check_text(text, "flow.yaml", None)
+
+    assert not check_text(shape(2).encode(), "flow.yaml", None).ok
     assert_linear(prepare, size=SIZE)
 
 
