@@ -197,8 +197,8 @@ class Workspace:
     ) -> Iterator[tuple[Engine, SelectorReactor]]:
         """An engine on `store` with the local runner; with `takes_over` it looks by itself for runs that nobody drives, as
         far as the settings let it. It waits for a store that is away, and `tell` is given a line about that. At the end,
-        runs that have not ended are left to the next engine with what runs of them; after an error, whatever still runs is
-        killed."""
+        runs that have not ended are left to the next engine with what runs of them; so they are
+        when the store fails; after another error, whatever still runs is killed."""
         from engine.identity import own_identity
         from engine.reactor import SelectorReactor
         from engine.runners.local import LocalRunner
@@ -248,7 +248,9 @@ class Workspace:
             store.be_patient(None)
             with suppress(StoreError):
                 engine.leave()
-            if isinstance(error, RunTakenAway):  # what is being made for it is the other engine's by now
+            if isinstance(error, RunTakenAway | StoreError):
+                # What is being made is the other engine's by now; or what becomes of it cannot be written down, and whoever
+                # takes the run over will do that.
                 runner.leave()
             raise
         else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec.structs import replace
 
+from engine.errors import StoreError
 from engine.outcomes import Json
 from engine.plan import PRIORITIES
 from engine.states import RunState
@@ -96,6 +97,12 @@ def _drive(frame: Frame, workspace: Workspace, plan: Plan, submission: Submissio
         quiet=frame.quiet or sys.stderr is None,
         verbose=bool(frame.verbosity),
     )
+    submitted: list[str] = []
+
+    def tell_submitted(run_id: str) -> None:
+        submitted.append(run_id)
+        frame.say(f"run {run_id} of {visible(plan.name)}")
+
     with workspace.store(create=True) as store:
         tell_interrupted(frame, store)
         try:
@@ -104,10 +111,14 @@ def _drive(frame: Frame, workspace: Workspace, plan: Plan, submission: Submissio
                 store,
                 submission,
                 view=view,
-                on_submitted=lambda run_id: frame.say(f"run {run_id} of {visible(plan.name)}"),
+                on_submitted=tell_submitted,
                 on_event=(lambda row: put_json(frame, event_object(row))) if frame.json else None,
                 summarize=summarize,
             )
+        except StoreError:
+            if submitted:
+                frame.say(f"run {submitted[0]} is interrupted, its tasks run on: `flowctl resume` takes it up")
+            raise
         finally:
             view.close()
 

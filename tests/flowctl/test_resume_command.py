@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,8 @@ import pytest
 
 from engine.store.sqlite import SqliteStore
 from tests.checker import check_ended, check_nothing_is_held, every_run
-from tests.flowctl.staging import Stage, until
+from tests.flowctl.commands import environment
+from tests.flowctl.staging import PATIENCE_S, Stage, until
 
 ONCE = [f"{task} 1 {what}" for task in "abc" for what in ("begin", "end")]
 
@@ -258,4 +261,40 @@ def test_a_signal_cancels_what_is_resumed(stage: Stage) -> None:
     code, _, err = stage.ended(heir)
     assert code == 130, err
     assert [row["state"] for row in runs(stage)] == ["cancelled"]
+    check_store(stage)
+
+
+FAILING = """
+import sys
+from engine.errors import StoreUnavailable
+from engine.store.sqlite import SqliteStore
+from flowctl.cli.main import main
+
+left, commit = int(sys.argv.pop(1)), SqliteStore.commit
+
+def failing(store, batches, **also):
+    global left
+    left -= 1
+    if left < 0:
+        raise StoreUnavailable("the disk is full")
+    commit(store, batches, **also)
+
+SqliteStore.commit = failing
+sys.exit(main())
+"""
+
+
+def test_a_store_that_fails_interrupts_a_run_and_ends_none_of_its_tasks(stage: Stage) -> None:
+    flow = stage.flow("chain", held=["b"])
+    environ = {**environment(stage.folder), **stage.env}
+    command = [sys.executable, "-c", FAILING, "3", "run", flow]
+    with subprocess.Popen(command, cwd=stage.folder, env=environ, stderr=subprocess.PIPE, text=True) as engine:
+        stage.wait_for("chain b")
+        code, err = engine.wait(PATIENCE_S), engine.stderr.read() if engine.stderr else ""
+    assert code == 1
+    assert "the disk is full" in err
+    assert "is interrupted, its tasks run on: `flowctl resume` takes it up" in err
+    stage.let_go()
+    assert stage.call("resume")[0] == 0
+    assert stage.noted("chain") == ONCE
     check_store(stage)
