@@ -94,4 +94,4 @@ def kill_trees(family: Family, trees: Sequence[Tree]) -> None:
             send_signal(process, SIGKILL)
         while any(is_running(process) for process in members) and time.monotonic() < until:
             time.sleep(_LOOK_S)
-        rest = [tree for tree in rest if family.left_of(tree)]
+        rest = [tree for tree in rest if not family.is_ended(tree)]

@@ -92,7 +92,7 @@ class TreeStop:
             return
         self._members = {process: None for process in self._members if is_running(process)}
         if not self._members:
-            if not self._family.left_of(self._tree):
+            if self._family.is_ended(self._tree):
                 self._finish(())
                 return
             self._find()

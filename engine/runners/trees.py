@@ -136,6 +136,11 @@ class _Look:
             if marker:
                 self._marked.setdefault(marker, []).append(process.pid)
 
+    def knows(self, pid: int) -> bool:
+        """Whether the process of this pid, if there is one, was there already."""
+        process = read_process(pid) if pid > 0 else None
+        return process is None or (pid in self.processes and self.processes[pid].started == process.started)
+
     def seeds(self, tree: Tree) -> list[int]:
         """Members of `tree` that need no way to be found; the others descend from them."""
         leader = self.processes.get(tree.leader)
@@ -184,12 +189,19 @@ class Family:
             left.extend(child for child in below if child is not None and child.is_alive)
         return left
 
+    def is_ended(self, tree: Tree) -> bool:
+        """Whether nothing of a tree runs any more, its first process included."""
+        leader = read_process(tree.leader) if tree.leader > 0 and tree.leader not in tree.spare else None
+        return (leader is None or not leader.is_alive) and not self.left_of(tree)
+
     def members(self, tree: Tree) -> list[Process]:
         """Every living process of `tree`, from one look at all processes of the machine.
 
         Trees that are ended together share a look: what has been forked since is found by the next one.
         """
         look = self._look(fresh=tree.is_foreign)
+        if not look.knows(tree.leader):
+            look = self._look(fresh=True)
         found: set[int] = set()
         rest = look.seeds(tree)
         while rest:

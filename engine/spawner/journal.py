@@ -4,8 +4,8 @@
     {"started": ATTEMPT, "pid": PID, "at": START, "tmp": NUMBER}
     {"ended": ATTEMPT, "how": "exit", "value": 0, ...}
 
-A start time is in clock ticks since boot, as in `/proc/PID/stat`. Lines are gathered and written in one piece, before
-anybody is told. Once an engine is gone, only what the next one may have to ask for is left in the file.
+A start time is in clock ticks since boot, as in `/proc/PID/stat`. A start is written at once, ends are gathered and
+written in one piece before anybody is told. Once an engine is gone, only what the next one may have to ask for is left in the file.
 """
 
 from __future__ import annotations

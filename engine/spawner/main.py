@@ -150,6 +150,7 @@ class Spawner:
         if self._family is not None:
             self._family.started(task.pid)
         self._journal.started(task.marker, task.pid, task.at, task.slot)
+        self._journal.flush()  # not with the others of this turn: starting those may take long
 
     # --- ends -------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from engine.plan import Output
 from engine.reactor import SelectorReactor
 from engine.runners.local import LocalRunner
 from engine.runners.preparation import marker_of
+from engine.runners.trees import find_marked
 from specs.model.parts import OutputSpec
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -137,6 +138,12 @@ def is_alive(pid: int) -> bool:
 def open_descriptors() -> int:
     """How many descriptors this process has."""
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def leaked() -> list[str]:
+    """Processes of attempts of this test process that run on."""
+    prefix = f"{RUN_ID}.".encode()
+    return [f"{process.pid} of {marker!r}" for marker, process in find_marked(lambda marker: marker.startswith(prefix))]
 
 
 def zombies() -> list[int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.runners.bench import Bench
+from tests.engine.runners.bench import Bench, leaked
 
 
 @pytest.fixture
@@ -15,3 +15,4 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     yield made
     made.close()
+    assert leaked() == []

@@ -98,6 +98,15 @@ def test_a_longer_grace_does_not_slow_a_stop(bench: Bench) -> None:
     assert bench.end_of(launch).ending is Ending.STOPPED
 
 
+def test_what_was_started_a_moment_after_another_stop_is_stopped_as_well(bench: Bench) -> None:
+    for _ in range(10):  # trees share a look at all processes; those that have begun since must not be missed
+        launch = bench.start(ScriptWork("echo $$; exec sleep 300"))
+        (pid,) = _pids(bench, launch, 1)
+        bench.stop(launch, grace_s=0)
+        assert bench.end_of(launch).ending is Ending.STOPPED
+        assert not is_alive(pid)
+
+
 def test_many_stops_at_once_leave_nothing(bench: Bench) -> None:
     launches = [bench.start(ScriptWork("setsid sleep 300 & echo $!; echo $$; wait")) for _ in range(20)]
     pids = [pid for launch in launches for pid in _pids(bench, launch)]

@@ -18,7 +18,7 @@ from engine.outcomes import Ending, Outcome
 from engine.runners.journals import journal_path
 from engine.runners.masked_stream import MASK
 from engine.runners.trees import read_process
-from tests.engine.runners.bench import PATIENCE_S, Bench, declared, is_alive, journal_lines, log_of, zombies
+from tests.engine.runners.bench import PATIENCE_S, Bench, declared, is_alive, journal_lines, leaked, log_of, zombies
 from tests.engine.runners.doomed import ROOT, Doomed, command, doomed
 
 SECRET = "hunter2-hunter2"
@@ -32,7 +32,8 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     spawners = spawners_in(made)
     made.close()
     await_end(*spawners, *spawners_in(made))
-    assert [Path(f"/proc/{z}/stat").read_text()[:90] for z in zombies()] == []
+    assert zombies() == []
+    assert leaked() == []
 
 
 def spawners_in(bench: Bench) -> set[int]:
@@ -168,6 +169,7 @@ def test_with_the_spawner_killed_too_the_tree_is_ended_and_the_attempt_lost(benc
     launch = bench.launch(ScriptWork("setsid sleep 300 & echo $!; env -i sleep 300 & echo $!; echo $$; wait"))
     with doomed(bench, launch) as engine:
         pids = pid_in(bench, launch, 3)
+        bench.await_journal(launch, "started")
         kill_all(bench, engine)
         assert all(map(is_alive, pids))
         recover(bench, engine, launch)
@@ -268,6 +270,7 @@ def test_a_stranger_with_the_pid_of_a_task_is_left_alone(bench: Bench) -> None:
     launch = bench.launch(ScriptWork("echo $$; exec sleep 300"))
     with doomed(bench, launch) as engine:
         (pid,) = pid_in(bench, launch)
+        bench.await_journal(launch, "started")
         kill_all(bench, engine)
         os.kill(pid, signal.SIGKILL)
         await_end(pid)
@@ -432,7 +435,8 @@ def test_the_start_time_in_the_journal_is_that_of_the_process(bench: Bench) -> N
         assert process is not None
         assert line["at"] == process.started
         bench.stop(launch, grace_s=0)
-        bench.end_of(launch)
+        assert bench.end_of(launch).ending is Ending.STOPPED
+        assert not is_alive(process.pid)
 
 
 def test_a_spawner_that_dies_under_its_engine_is_replaced(bench: Bench) -> None:

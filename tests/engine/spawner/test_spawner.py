@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from engine.attempts import CommandWork, ScriptWork
 from engine.outcomes import Ending
 from engine.runners.trees import Family, Tree
-from tests.engine.runners.bench import Bench, journal_lines, log_of, open_descriptors
+from tests.engine.runners.bench import Bench, journal_lines, leaked, log_of, open_descriptors
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,6 +25,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     yield made
     made.close()
+    assert leaked() == []
 
 
 def test_it_loads_next_to_nothing() -> None:
