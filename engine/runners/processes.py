@@ -12,6 +12,7 @@ from engine.outcomes import Ending, Failure, Outcome
 from engine.runners.attempt import LEFTOVER_GRACE_S, Kit, LocalAttempt, describe_leftovers
 from engine.runners.endings import ProcessEnd, describe_end, last_line
 from engine.runners.journals import Journal, Start, TaskEnd
+from engine.runners.links import Link, tree_of
 from engine.runners.outputs import BadOutput, read_outputs
 from engine.runners.preparation import (
     CannotStart,
@@ -23,7 +24,7 @@ from engine.runners.preparation import (
     require_folder,
 )
 from engine.runners.reporting import lost, lost_by
-from engine.runners.spawners import Link, Spawners, tree_of
+from engine.runners.spawners import Spawners
 from engine.runners.stopping import TreeStop
 from engine.runners.trees import Tree
 

@@ -16,8 +16,9 @@ from engine.identity import boot_id
 from engine.runners import journals
 from engine.runners.attempt import Kit
 from engine.runners.journals import Journal
+from engine.runners.links import Link, tree_of
 from engine.runners.processes import ProcessAttempt
-from engine.runners.spawners import Link, Spawners, tree_of
+from engine.runners.spawners import Spawners
 from engine.runners.trees import find_marked, helper_name, read_process, send_signal
 
 _DIED = "the engine and the process that started it were killed, and nobody knows how it ended"
