@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import select
 from contextlib import suppress
+from time import monotonic
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.waiting import Ready, Wait
 
 from engine.errors import StoreError, StoreUnavailable
 from engine.store.address import ServerAddress
@@ -24,8 +27,11 @@ ANSWER_S = 20.0
 OLDEST = 130_000
 """The oldest server, as libpq counts: 13, which has all that the statements use."""
 
-_INTERVAL_S = 0.1
-"""How often the driver looks for a signal while it waits."""
+_EVENTS = {
+    Wait.R: select.POLLIN,
+    Wait.W: select.POLLOUT,
+    Wait.RW: select.POLLIN | select.POLLOUT,
+}
 
 _SESSION = {
     "client_encoding": "UTF8",
@@ -70,14 +76,39 @@ class BoundedConnection(psycopg.Connection[tuple[object, ...]]):
                 self.pgconn.consume_input()
         return not self.closed
 
-    def wait(self, gen: PQGen[T], interval: float = _INTERVAL_S, timeout: float | None = None) -> T:
+    def wait(self, gen: PQGen[T], interval: float = 0, timeout: float | None = None) -> T:  # noqa: ARG002 - its signature
         """Wait for an answer; every call that sends something comes here."""
         try:
-            return super().wait(gen, interval, self.answer_s if timeout is None else timeout)
+            return _bounded(gen, self.pgconn.socket, self.answer_s if timeout is None else timeout)
         except psycopg.OperationalError as error:
             if error.sqlstate is None:  # not the server's word, but none at all: nobody knows what it is about to say
                 self.close()
             raise
+
+
+def _bounded(gen: PQGen[T], descriptor: int, limit_s: float | None) -> T:
+    """What a generator of psycopg returns, which asks for the connection to be readable or writable until it does.
+
+    psycopg waits in C, without a limit in earlier versions.
+    """
+    until = None if limit_s is None else monotonic() + limit_s
+    poll = select.poll()
+    try:
+        wanted = next(gen)
+        while True:
+            poll.register(descriptor, _EVENTS[Wait(wanted)])
+            found = poll.poll(None if until is None else max(0, until - monotonic()) * 1000)
+            if not found:
+                raise psycopg.OperationalError("no answer")
+            wanted = gen.send(_ready(found[0][1]))
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+def _ready(events: int) -> Ready:
+    readable = Ready.R if events & ~select.POLLOUT else Ready.NONE  # a connection that is gone is read to the end
+    return Ready(readable | (Ready.W if events & select.POLLOUT else Ready.NONE))
 
 
 def connect_writer(address: ServerAddress) -> BoundedConnection:

@@ -196,15 +196,16 @@ class PostgresStore(StoredRows):
     def _is_written(self, batches: Sequence[RunBatch]) -> bool:
         """Whether batches whose commit was not answered are there: all of them, if one is.
 
-        One tells as long as nobody has taken its run over since: then only its own engine can have written its events.
+        One tells as long as nobody has taken its run over since: then only its own engine can have written its events. What
+        is neither a claim nor an event can be written again without harm.
         """
         for batch in batches:
             run = batch.run
-            found = self._ask(Query(_SELECT_HOLD, (run.id,)))
-            if not found or found[0][1] != run.token:
-                continue
-            seq, _, owner, created = found[0]
             is_claim = batch.new or batch.expected_token is not None
+            found = self._ask(Query(_SELECT_HOLD, (run.id,))) if batch.events or is_claim else []
+            if not found or found[0][1] != run.token:
+                continue  # it tells nothing
+            seq, _, owner, created = found[0]
             is_ours = created == micros(run.created_at) and (owner == run.owner or not is_claim)
             return bool(is_ours and seq >= run.seq and self._has_last_event(batch))
         return False

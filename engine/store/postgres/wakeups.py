@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from engine.attempts import Reactor
 
 _AGAIN_S = 5.0
-"""How long after its connection was lost it is made again."""
+"""How long after its connection was lost it is made again, and twice as long after each failure to do so."""
+
+_LONGEST_S = 60.0
 
 _TELL = (
     "SELECT pg_notify('flowctl_' || left(encode(sha256(convert_to(owner, 'UTF8')), 'hex'), 32), '')"
@@ -42,6 +44,7 @@ class Wakeups:
         self._connection: Connection | None = None
         self._descriptor = -1
         self._cancel_retry: Callable[[], None] | None = None
+        self._pause_s = _AGAIN_S
         self._listen()
 
     def close(self) -> None:
@@ -63,15 +66,21 @@ class Wakeups:
         except (StoreError, psycopg.Error):
             if connection is not None:
                 connection.close()
-            self._cancel_retry = self._reactor.call_later(_AGAIN_S, self._listen_again)
+            self._listen_later()
             return
+        self._pause_s = _AGAIN_S
         self._connection = connection
         self._descriptor = connection.fileno()
         self._reactor.watch(self._descriptor, self._read)
 
+    def _listen_later(self) -> None:
+        self._cancel_retry = self._reactor.call_later(self._pause_s, self._listen_again)
+        self._pause_s = min(2 * self._pause_s, _LONGEST_S)
+
     def _listen_again(self) -> None:
         self._listen()
-        self._rung()
+        if self._connection is not None:
+            self._rung()
 
     def _read(self) -> None:
         connection = self._connection
@@ -84,7 +93,7 @@ class Wakeups:
                 was_told = True
         if connection.pgconn.status != psycopg.pq.ConnStatus.OK:
             self.close()
-            self._cancel_retry = self._reactor.call_later(_AGAIN_S, self._listen_again)
+            self._listen_later()
         if was_told:
             self._rung()
 

@@ -143,6 +143,15 @@ def test_a_commit_without_an_answer_is_made_once(private: ServerAddress, place: 
 
 
 @PLACES
+def test_a_change_without_an_event_is_made_whatever_became_of_the_first_try(private: ServerAddress, place: str) -> None:
+    with closing(PostgresStore.open(private)) as store:
+        store.commit([inserting(run("r1"))])
+        with Cut(store, place):
+            store.commit([continuing(run("r1"), events=0, tasks=(task("r1", "load"),))])
+        assert store.tasks("r1") == (task("r1", "load"),)
+
+
+@PLACES
 def test_a_claim_without_an_answer_is_made_once(private: ServerAddress, place: str) -> None:
     with closing(PostgresStore.open(private)) as store:
         row = run("r1", token=1)
