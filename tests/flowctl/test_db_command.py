@@ -277,6 +277,8 @@ def test_the_runs_of_an_engine_that_is_gone_do_not_keep_a_store(here: Here, stor
     process.communicate()
     assert here("db", "drop", "--yes").returncode == 0
     assert not store.exists()
+    with open(os.open(tmp_path / "gate", os.O_RDWR), "w") as gate:
+        gate.write("go\n")  # the task has outlived its engine
 
 
 # --- migrate ------------------------------------------------------------------------------------------------------------
