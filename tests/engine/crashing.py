@@ -32,6 +32,10 @@ NOBODY = 1 << 23
 """No process has such a number, so an engine that calls itself by it is dead."""
 
 
+MOST_TURNS = 30_000
+"""A day of nothing but beats is less; a run that takes more never ends."""
+
+
 class Crash(BaseException):
     """The engine dies here; nothing of it goes on."""
 
@@ -233,8 +237,11 @@ class Living:
 
     def drive(self, *run_ids: str) -> None:
         """Turn the loop until these runs have ended."""
-        while any(str((self.world.store.run(run_id) or _none()).state) not in _FINAL for run_id in run_ids):
+        for _ in range(MOST_TURNS):
+            if all(str((self.world.store.run(run_id) or _none()).state) in _FINAL for run_id in run_ids):
+                return
             self.turn()
+        raise AssertionError(f"stuck: one of {run_ids} does not end")
 
 
 _FINAL = ("succeeded", "failed", "cancelled")
