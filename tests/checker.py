@@ -19,10 +19,13 @@ from engine.edges import verdict
 from engine.events import (
     AttemptFinished,
     AttemptStarted,
+    AttemptStopping,
     Event,
+    RunDraining,
     RunTakenOver,
     TaskCancelled,
     TaskFailed,
+    TasksReset,
     TaskSucceeded,
     decode,
 )
@@ -93,6 +96,7 @@ def check_all(
     check_needs(store, plan_of)
     check_limits(store, ledger, limits or {})
     check_nothing_is_held(store)
+    check_once(store)
 
 
 def check_acknowledged(store: Store, acknowledged: Sequence[str]) -> None:
@@ -195,6 +199,23 @@ def check_logs(store: Store, plan_of: PlanOf) -> None:
         stored = {(task.task, task.item): task for task in store.tasks(row.id, items=True)}
         for wanted in expected:
             assert stored[wanted.task, wanted.item] == wanted
+
+
+def check_once(store: Store) -> None:
+    """A run drains once for each reason, and the deadline of a task passes once a round: what was decided before a crash is
+    not decided again after it."""
+    for row in every_run(store):
+        found: Counter[tuple[str, str | None, int | None, int]] = Counter()
+        rounds: Counter[str] = Counter()
+        for event in decoded(store.events(row.id)):
+            if isinstance(event, TasksReset):
+                rounds.update(event.members)
+            elif isinstance(event, RunDraining):
+                found[event.reason, None, None, 0] += 1
+            elif isinstance(event, AttemptStopping) and event.reason == "deadline":
+                found[event.reason, event.task, event.item, rounds[event.task]] += 1
+        for what, count in found.items():
+            assert count == 1, f"{row.id}: {what} was decided {count} times"
 
 
 def check_prefix(store: Store, earlier: Mapping[str, Sequence[EventRow]]) -> None:

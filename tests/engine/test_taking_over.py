@@ -57,6 +57,9 @@ def test_who_took_a_run_over_from_whom_and_why_is_in_its_log() -> None:
     assert before is not None
     heir = Living(world)
     [(run, _)] = heir.engine.take_over()
+    after = world.store.run(run_id)
+    assert after is not None
+    assert (after.owner, after.token) == (heir.name, before.token + 1)
     heir.drive(run_id)
     [event] = taken(world, run_id)
     assert (run.id, event.previous, event.owner) == (run_id, before.owner, heir.name)
