@@ -64,6 +64,16 @@ def interrupted_runs(store: Store) -> list[RunRow]:
     return sorted(found, key=lambda row: row.id)
 
 
+def count_interrupted(store: Store) -> int:
+    """How many runs nobody drives, those they have called not counted; of very many, those are counted as well."""
+    number = sum(holding.runs for holding in store.holdings() if why_free(holding) is not None)
+    if not 0 < number <= BATCH:
+        return number
+    found = interrupted_runs(store)
+    ids = {row.id for row in found}
+    return sum(row.parent_run not in ids for row in found)
+
+
 def is_abandoned(row: RunRow, gone: Collection[str | None]) -> bool:
     """Whether the run has not ended and nobody drives it any more, so that `flowctl resume` can; `gone` is what
     `abandoned_owners` says."""

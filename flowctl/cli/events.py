@@ -22,7 +22,7 @@ from flowctl.workspace import Workspace
 if TYPE_CHECKING:
     from engine.store.rows import EventRow
 
-ABANDONED = "the process that drove the run is gone, nothing more will come"
+ABANDONED = "the process that drove the run is gone, nothing more will come until `flowctl resume`"
 _TYPE_COLUMNS = 16
 _TASK_COLUMNS = 16
 

@@ -19,7 +19,7 @@ from flowctl.cli.frame import Frame, frame_of
 from flowctl.cli.params import given_environment, given_parameters
 from flowctl.cli.run_end import show_end
 from flowctl.findings.text import full
-from flowctl.following import interrupted_runs
+from flowctl.following import count_interrupted
 from flowctl.problems import UsageProblem
 from flowctl.records import event_object, summary_object
 from flowctl.redaction import sensitive_parameters
@@ -125,10 +125,8 @@ def _drive(frame: Frame, workspace: Workspace, plan: Plan, submission: Submissio
 
 def tell_interrupted(frame: Frame, store: Store) -> None:
     """Say how many runs nobody drives, if there are any."""
-    found = interrupted_runs(store)
-    if found:
-        ids = {row.id for row in found}
-        number = sum(row.parent_run not in ids for row in found)
+    number = count_interrupted(store)
+    if number:
         what = "1 run is" if number == 1 else f"{number} runs are"
         does = "; this one takes up what it can as long as it goes on" if frame.settings.recovery.take_over else ""
         frame.say(f"{what} interrupted: `flowctl resume` takes up every one{does}")
