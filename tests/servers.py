@@ -16,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -65,10 +65,14 @@ class PrivateServer:
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(_programs() / program), *arguments]
-        # The server refuses to run as root; it is started by the user that its packages have made.
-        user = "postgres" if os.geteuid() == 0 else None
         done = subprocess.run(
-            command, user=user, cwd=self._folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            command,
+            user=_user(),
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
 
@@ -79,15 +83,21 @@ def private_server() -> Iterator[PrivateServer]:
     folder = Path(tempfile.mkdtemp(prefix="flowctl-pg-"))
     if os.geteuid() == 0:
         os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
+    # Ends the server and removes its folder when nobody holds its stdin any more, however this process ends.
+    ending = '"$1" stop -m immediate -D "$2/data"; rm -rf "$2"'
+    guard = subprocess.Popen(
+        ["sh", "-c", f"cat; {ending}", "sh", str(_programs() / "pg_ctl"), str(folder)],
+        user=_user(),
+        cwd="/",
+        start_new_session=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
-        server = PrivateServer(folder)
-        try:
-            yield server
-        finally:
-            with suppress(AssertionError):  # a test may have stopped it
-                server.stop()
+        yield PrivateServer(folder)
     finally:
-        shutil.rmtree(folder)
+        guard.communicate(timeout=START_S)
 
 
 @contextmanager
@@ -112,6 +122,11 @@ def own_schema(url: str) -> Iterator[ServerAddress]:
     finally:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE")
+
+
+def _user() -> str | None:
+    """The server refuses to run as root; it is started by the user that its packages have made."""
+    return "postgres" if os.geteuid() == 0 else None
 
 
 def free_port() -> int:
