@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from engine.runners.endings import ProcessEnd
 from engine.runners.trees import Family, Process, Tree, is_running, send_signal
+from engine.spawner.starting import make_expendable
 
 _KILL_S = 5.0
 _LOOK_S = 0.002
@@ -49,6 +50,7 @@ class Child:
         )
         process.returncode = 0  # so that `Popen` never waits for what is ours to wait for
         self.pid = process.pid
+        make_expendable(self.pid)
         self._family = family
         try:
             self.descriptor = os.pidfd_open(self.pid)

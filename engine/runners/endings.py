@@ -14,6 +14,8 @@ from engine.outcomes import Failure
 
 _TAIL_BYTES = 8192
 _LONGEST_LINE = 200
+_KILLED = 128 + signal.SIGKILL
+"""What a shell exits with when that happened to a command of its script."""
 _CONTROL = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: titles, links, the clipboard
     r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # DCS and its like
@@ -43,7 +45,8 @@ def describe_end(end: ProcessEnd, *, last_line: str = "") -> Failure:
         name = signal_name(end.signal)
         cause = " (possibly out of memory)" if name == "KILL" else ""
         return Failure("signal", f"killed by SIG{name}{cause}{tail}", signal=name)
-    return Failure("exit", f"exited with {end.exit_code}{tail}", exit_code=end.exit_code)
+    cause = " (as after SIGKILL: possibly out of memory)" if end.exit_code == _KILLED else ""
+    return Failure("exit", f"exited with {end.exit_code}{cause}{tail}", exit_code=end.exit_code)
 
 
 def signal_name(number: int) -> str:

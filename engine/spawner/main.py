@@ -19,7 +19,7 @@ from engine.spawner.guests import Door, Guest
 from engine.spawner.journal import Journal, quoted
 from engine.spawner.orders import Order
 from engine.spawner.slots import Slots
-from engine.spawner.starting import EMFILE, Refused, most_descriptors, start_time
+from engine.spawner.starting import EMFILE, Expendable, Refused, most_descriptors, start_time
 from engine.spawner.subreaper import become_subreaper
 from engine.spawner.tasks import Task
 from engine.spawner.turns import Turns
@@ -46,6 +46,7 @@ class Spawner:
         self._held: dict[int, None] = {}  # processes that have ended, and stay until nothing of their tree is left
         self._streamed: dict[bytes, None] = {}
         self._slots = Slots()
+        self._expendable = Expendable()
         self._family: Family | None = None
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._children = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
@@ -140,7 +141,8 @@ class Spawner:
         try:
             if task.needs_streams and (len(self._streamed) + 1) * _STREAM_DESCRIPTORS > most_descriptors():
                 raise Refused(b"log", EMFILE)
-            task.start(script, self._null, self._turns)
+            with self._expendable:
+                task.start(script, self._null, self._turns)
         except Refused as refused:
             self._tell_end(task, b"refused", refused.number, refused.what)
             return

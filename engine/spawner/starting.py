@@ -1,4 +1,4 @@
-"""Starting one process: its folder, its program, its descriptors."""
+"""Starting one process: its folder, its program, its descriptors, its place when memory runs out."""
 
 # ruff: noqa: PTH116 -- pathlib takes milliseconds to load
 
@@ -21,6 +21,10 @@ EMFILE = 24
 
 _RESERVE = 32
 
+_EXPENDABLE = 500
+"""By how many thousandths of the memory a task counts for more than whoever started it, when the system must end something
+for want of memory."""
+
 
 class Refused(Exception):
     """The system would not start it: what could not be had (`folder`, `log`, `script`, `program`), and why."""
@@ -29,6 +33,55 @@ class Refused(Exception):
         super().__init__(what, number)
         self.what = what
         self.number = number
+
+
+class Expendable:
+    """While it is entered, what this process starts is to go before it when memory runs out. A child inherits its parent's
+    score, so the child has it from its first moment, and so has all that it starts."""
+
+    __slots__ = ("_file", "_own", "_raised")
+
+    def __init__(self) -> None:
+        """Where the score cannot be had, tasks count like everybody else."""
+        self._own = self._raised = b""
+        try:
+            self._file = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+            self._own = os.read(self._file, 16).strip()
+            self._raised = _raised(self._own)
+        except OSError:
+            self._file = -1
+
+    def __enter__(self) -> None:
+        self._write(self._raised)
+
+    def __exit__(self, *_: object) -> None:
+        self._write(self._own)
+
+    def _write(self, score: bytes) -> None:
+        if self._file >= 0:
+            try:
+                os.pwrite(self._file, score, 0)
+            except OSError:  # a sandbox may forbid it
+                os.close(self._file)
+                self._file = -1
+
+
+def make_expendable(pid: int) -> None:
+    """Have a process that was just started go before this one when memory runs out, where the system lets us say so."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        os.pwrite(descriptor, _raised(os.read(descriptor, 16)), 0)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
+
+
+def _raised(score: bytes) -> bytes:
+    return b"%d" % min(int(score) + _EXPENDABLE, 1000)
 
 
 def most_descriptors() -> int:
