@@ -5,7 +5,8 @@
     {"ended": ATTEMPT, "how": "exit", "value": 0, ...}
 
 A start time is in clock ticks since boot, as in `/proc/PID/stat`. A start is written at once, ends are gathered and
-written in one piece before anybody is told. Once an engine is gone, only what the next one may have to ask for is left in the file.
+written in one piece before anybody is told. Once an engine is gone, only what the next one may have to ask for is left in
+the file.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """What `/proc` tells of an engine and its spawner from outside, and a gate at which tasks wait to be looked at."""
 
+# ruff: noqa: PTH208 -- names are what is wanted
+
 from __future__ import annotations
 
 import os

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.looking import rig_in
+from tests.faults.looking import gated, peak_kib, rig_in, spawner_of
 from tests.faults.rig import PATIENCE_S, Rig
 
 pytestmark = pytest.mark.slow
@@ -49,6 +49,22 @@ tasks:
       [ "$FLOW_ATTEMPT" = 2 ] || python3 -c "len(b'x' * (1 << 30))"
     retry: {attempts: 2, delay: 1ms}
   after: {after: [below_a_shell], run: "true"}
+"""
+
+MOST_GROWTH_KIB = 256 * 1024
+
+WIDE = """
+version: 1
+name: wide
+env: %s
+limits: {fan_out_items: 10000}
+tasks:
+  before: {run: 'echo here > $SAID; read line < $GO'}
+  wide:
+    after: [before]
+    fan_out: {items: %s, max_items: 10000}
+    set: {double: "${{ item * 2 }}"}
+  last: {after: [wide], run: 'echo here > $SAID; read line < $GO'}
 """
 
 
@@ -103,3 +119,21 @@ def test_a_task_that_is_killed_for_want_of_memory_says_so_and_is_tried_again(tmp
         assert alone["message"].startswith("killed by SIGKILL (possibly out of memory)")
         assert below["message"].startswith("exited with 137 (as after SIGKILL: possibly out of memory)")
         rig.judge()
+
+
+def test_a_fan_out_of_ten_thousand_items_has_its_bounds(tmp_path: Path) -> None:
+    """G10."""
+    with rig_in(tmp_path) as rig, gated(tmp_path) as gate:
+        flow = tmp_path / "wide.yaml"
+        flow.write_text(WIDE % (gate.environ, list(range(10_000))))
+        engine = rig.start("run", str(flow), "--json")
+        gate.heard(engine)
+        ours = engine.pid, spawner_of(engine)
+        before = [peak_kib(pid) for pid in ours]
+        gate.let_go()
+        gate.heard(engine)
+        after = [peak_kib(pid) for pid in ours]
+        gate.let_go()
+        assert engine.wait(PATIENCE_S) == 0, rig.told()
+        assert after[0] - before[0] < MOST_GROWTH_KIB
+        assert after[1] - before[1] < 1024
