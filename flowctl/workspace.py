@@ -213,9 +213,10 @@ class Workspace:
         from engine.doorbell import Doorbell
         from engine.ids import RandomIds
         from engine.launching import Surroundings
-        from engine.loop import Engine, EngineParts, Keeping
+        from engine.loop import Engine
         from engine.outages import Outages
         from engine.ownership import Terms
+        from engine.parts import EngineParts, Keeping
         from engine.secrets import Secrets
         from flowctl.history import StoredPlans
 

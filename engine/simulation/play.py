@@ -12,8 +12,9 @@ from msgspec import Struct, field
 from engine.errors import FlowctlError
 from engine.ids import encode
 from engine.launching import Surroundings
-from engine.loop import Engine, EngineParts, Observer
+from engine.loop import Engine, Observer
 from engine.outcomes import Json
+from engine.parts import EngineParts
 from engine.plan import Plan
 from engine.run_files import RunFiles
 from engine.secrets import Secrets

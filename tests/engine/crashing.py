@@ -16,9 +16,10 @@ from engine.attempts import AttemptEnded, AttemptKey, Launch
 from engine.errors import FlowctlError
 from engine.identity import boot_id
 from engine.launching import Surroundings
-from engine.loop import Engine, EngineParts, Keeping
+from engine.loop import Engine
 from engine.outcomes import Ending, Outcome
 from engine.parameters import bind_parameters
+from engine.parts import EngineParts, Keeping
 from engine.plan import Plan
 from engine.secrets import Secrets
 from engine.simulation.clockwork import Clockwork, VirtualClock

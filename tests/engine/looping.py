@@ -15,9 +15,10 @@ from engine.events import TYPE_NAMES, Event, decode
 from engine.evolve import fold
 from engine.ids import encode
 from engine.launching import Surroundings
-from engine.loop import Engine, EngineParts
+from engine.loop import Engine
 from engine.outcomes import Ending, Outcome
 from engine.parameters import bind_parameters
+from engine.parts import EngineParts
 from engine.plan import Plan
 from engine.run import Run
 from engine.run_files import RunFiles

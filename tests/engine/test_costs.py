@@ -140,7 +140,7 @@ def test_a_turn_commits_at_most_once(shape: Callable[[int], str]) -> None:
     loop, commits = QuickLoop(), []
     loop.memory._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
     run_id = loop.submit(plan_of(shape(50)))
-    driven = loop.engine._driven[run_id].run
+    driven = loop.engine._hand.driven[run_id].run
     while not driven.state.is_final:
         commits.clear()
         loop.engine.turn()

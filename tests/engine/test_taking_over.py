@@ -106,9 +106,11 @@ def test_of_two_that_want_the_same_runs_each_gets_those_at_which_it_was_first() 
     dead = Living(world)
     runs = [dead.submit(plan) for _ in range(4)]
     slower, faster = Living(world), Living(world)
-    found = list(slower.engine._free(None))
+    assert slower.engine._keeper is not None
+    slow = slower.engine._keeper._taking_over
+    found = list(slow._free(None))
     assert {run.id for run, _ in faster.engine.take_over(runs[1])} == {runs[1]}
-    assert [each.driven.run.id for each in slower.engine._take(found[0])] == [runs[0], runs[2], runs[3]]
+    assert [each.driven.run.id for each in slow._take(found[0])] == [runs[0], runs[2], runs[3]]
     slower.drive(runs[0], runs[2], runs[3])
     faster.drive(runs[1])
     check_all(world.store, world.plans.of, acknowledged=runs, ledger=world.ledger)
@@ -339,7 +341,7 @@ def test_the_end_of_a_called_run_reaches_a_caller_that_was_not_told() -> None:
     run_id, child = called(world)
     alone = Living(world)
     alone.engine.take_over()
-    caller = alone.engine._driven.pop(run_id)  # as if the engine had forgotten it
+    caller = alone.engine._hand.driven.pop(run_id)  # as if the engine had forgotten it
     alone.drive(child)
     assert caller.run.tasks["call"].live
     finish(world)
@@ -423,7 +425,7 @@ def test_a_family_is_lost_as_a_whole() -> None:
     slow.engine.cancel(child.id, Cancel())
     with pytest.raises(RunTakenAway):
         slow.engine.drive(run_id)
-    assert slow.engine._driven == {}
+    assert slow.engine._hand.driven == {}
 
 
 def test_an_engine_that_was_held_up_finds_out_by_itself_what_it_has_lost() -> None:
@@ -437,7 +439,7 @@ def test_an_engine_that_was_held_up_finds_out_by_itself_what_it_has_lost() -> No
     world.clock.move_to(world.clock.now() + timedelta(seconds=60))
     slow.turn()  # nothing of either run has happened
     assert [key.run_id for key in slow.runner.stopped] == [lost]
-    assert list(slow.engine._driven) == [kept]
+    assert list(slow.engine._hand.driven) == [kept]
     [holding] = [each for each in world.store.holdings() if each.owner == slow.name]
     assert holding.engine is not None
     assert not holding.engine.retired
@@ -468,8 +470,8 @@ def test_an_engine_holds_a_lease_while_it_holds_a_run_and_keeps_nothing_of_those
     assert world.store._writer.execute("SELECT count(*) FROM engines").fetchone() == (0,)
     for _ in range(100):
         living.drive(living.submit(plan_of("timeout: 1h\ntasks: {a: {run: x}}")))
-    assert living.engine._driven == {}
-    assert len(living.engine._alarms) < 100
+    assert living.engine._hand.driven == {}
+    assert len(living.engine._hand._alarms) < 100
 
 
 def test_a_lease_is_renewed_at_each_beat_though_nothing_happens() -> None:
@@ -595,4 +597,4 @@ def test_a_run_that_was_taken_while_its_engine_was_held_up_is_noticed_before_the
     stolen(world, Living(world), lost)
     world.clock.move_to(world.clock.now() + timedelta(seconds=60))
     kept = slow.submit(plan_of(CHAIN))
-    assert list(slow.engine._driven) == [kept]
+    assert list(slow.engine._hand.driven) == [kept]

@@ -18,10 +18,11 @@ from engine.attempts import AttemptEnded, AttemptKey, Launch, Report
 from engine.errors import StoreConflict, StoreError
 from engine.ids import encode
 from engine.launching import Surroundings
-from engine.loop import Engine, EngineParts, Keeping
+from engine.loop import Engine
 from engine.outcomes import Ending, Failure, Outcome
 from engine.ownership import Terms
 from engine.parameters import bind_parameters
+from engine.parts import EngineParts, Keeping
 from engine.plan import Plan
 from engine.secrets import Secrets
 from engine.store.rows import RunBatch, RunFilter
