@@ -32,9 +32,24 @@ tasks:
     after: [before]
     env: {T: "${{ secrets.TOKEN }}"}
     run: yes "a line of a log that has a secret in it, $T" | head -n %(lines)s
+  kept:
+    after: [before]
+    allow_failure: true
+    run: "head -c %(bytes)s /dev/zero | tr '\\\\0' x"
+    outputs: {said: {type: string, from: stdout}}
+  called: {after: [before], call: "loud:shout", with: {bytes: %(bytes)s}}
   exit_code: {after: [before], run: "head -c 1000000 /dev/urandom; exit 3", success_codes: [3]}
-  last: {after: [line, masked_line, lines, masked_lines, exit_code], run: 'echo here > $SAID; read line < $GO'}
+  last: {after: [line, masked_line, lines, masked_lines, kept, called, exit_code], run: 'echo here > $SAID; read line < $GO'}
 """
+
+CALLED = """
+def shout(bytes):
+    for _ in range(bytes // 1_000_000):
+        print("x" * 1_000_000, end="")
+"""
+
+READERS = ("logs latest", "logs latest --json", "logs latest lines --tail 100", "show latest", "events latest")
+READER_BYTES = 96 << 20
 
 BYTES = {
     "binary": bytes(range(256)) * 4,
@@ -53,7 +68,9 @@ def log_of(rig: Rig, task: str) -> Path:
 
 
 def test_loud_tasks_make_neither_engine_nor_spawner_grow(tmp_path: Path) -> None:
-    """G10: one line of 100 MB and 600,000 lines, each of them once as it is and once masked, all at the same time."""
+    """G10: one line of 100 MB and 600,000 lines, as they are, masked, kept as an output, out of a callable, all at once."""
+    (tmp_path / "loud.py").write_text(CALLED)
+    (tmp_path / "flowctl.yaml").touch()
     with rig_in(tmp_path, TOKEN="correct-horse-battery") as rig, gated(tmp_path) as gate:
         flow = tmp_path / "loud.yaml"
         flow.write_text(LOUD % {"gate": gate.environ, "bytes": LINE_BYTES, "lines": LINES})
@@ -69,12 +86,18 @@ def test_loud_tasks_make_neither_engine_nor_spawner_grow(tmp_path: Path) -> None
         assert after[0] - before[0] < MOST_GROWTH_KIB
         assert after[1] - before[1] < MOST_GROWTH_KIB
         assert log_of(rig, "line").stat().st_size == LINE_BYTES
+        assert log_of(rig, "called").stat().st_size == LINE_BYTES
+        assert log_of(rig, "kept").stat().st_size == LINE_BYTES
+        assert rig.rows("SELECT state FROM tasks WHERE task = 'kept'") == [("failed",)]
         assert log_of(rig, "masked_line").stat().st_size == LINE_BYTES + len("***\n")
         plain = b"a line of a log that is neither long nor short\n" * LINES
         assert hashlib.sha256(log_of(rig, "lines").read_bytes()).digest() == hashlib.sha256(plain).digest()
         masked = b"a line of a log that has a secret in it, ***\n" * LINES
         assert hashlib.sha256(log_of(rig, "masked_lines").read_bytes()).digest() == hashlib.sha256(masked).digest()
         assert rig.rows("SELECT exit_code FROM attempts WHERE task = 'exit_code'") == [(3,)]
+        for arguments in READERS:
+            limit = ["prlimit", f"--data={READER_BYTES}"]
+            assert rig.start(*arguments.split(), before=limit).wait(PATIENCE_S) == 0, (arguments, rig.told())
 
 
 def test_bytes_of_any_kind_are_kept_and_json_stays_json(tmp_path: Path) -> None:
