@@ -30,6 +30,12 @@ _UNKNOWN = -1
 """In place of when a module was changed: no file has this time."""
 
 
+_SIGNATURES: dict[str, tuple[object, inspect.Signature, dict[str, typing.Any]]] = {}
+"""By target, its function, which is another one when somebody has replaced it, with its signature and its hints."""
+
+_waitid = os.waitid  # before anybody can put another in its place
+
+
 _Received: typing.TypeAlias = tuple[dict[str, typing.Any], list[int]]
 
 
@@ -45,6 +51,7 @@ def main() -> None:
     received = _taken_over([int(number) for number in sys.argv[3:]]) or _receive(end)
     first_environment = dict(os.environ)
     seen: dict[str, int] = {}
+    known: list[str] = []
     os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     sys.path.insert(0, root)
     sys.argv = [""]
@@ -55,7 +62,9 @@ def main() -> None:
         _send(end, _serve(*received))
         if _STOPPED:
             os.kill(os.getpid(), signal.SIGTERM)
-        _remember(seen, root, began)
+        if list(sys.modules) != known:
+            _remember(seen, root, began)
+            known = list(sys.modules)
         received = _receive(end)
 
 
@@ -128,16 +137,16 @@ def _serve(request: dict[str, typing.Any], descriptors: list[int]) -> bytes:
         os._exit(1 if "error" in answer else 0)  # a process that the callable forked and that came back to us
     null = os.open(os.devnull, os.O_RDWR)
     _redirect([null, os.dup(null)])
-    answer["tainted"] = threading.active_count() > 1  # a thread of this call would run on in the next
+    # A thread of this call would run on in the next; one that was told to end does so after its answer.
+    answer["tainted"] = threading.active_count() > 1 or _STOPPED
+    answer["childless"] = _is_childless()
     return json.dumps(answer).encode()
 
 
 def _answer(request: dict[str, typing.Any]) -> dict[str, typing.Any]:
     target = request["target"]
     try:
-        os.environ.clear()
-        os.environ.update(request["env"])
-        time.tzset()
+        _set_environment(request["env"])
         os.chdir(request["workdir"])
         function = _find(target)
         _check_arguments(function, target, request["arguments"])
@@ -152,6 +161,22 @@ def _answer(request: dict[str, typing.Any]) -> dict[str, typing.Any]:
             _print_traceback(error)
         return {"error": _describe(error, target)}
     return _encode(value, target, request["limit_bytes"])
+
+
+def _set_environment(env: dict[str, str]) -> None:
+    for name in [name for name in os.environ if name not in env]:
+        del os.environ[name]
+    os.environ.update(env)  # all of it: `os.putenv` of a call before this one does not show here
+    time.tzset()
+
+
+def _is_childless() -> bool:
+    """Whether this process has no child at all, not even a dead one: what it left running is not to be looked for."""
+    try:
+        _waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
 
 
 def _find(target: str) -> typing.Callable[..., typing.Any]:
@@ -197,23 +222,30 @@ def _require_text_keys(value: object) -> None:
 
 def _check_arguments(function: typing.Callable[..., typing.Any], target: str, arguments: dict[str, object]) -> None:
     """Hold the arguments against the signature; annotations that are not simple are left to the function."""
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return  # some built-in functions have none
+    known = _SIGNATURES.get(target)
+    if known is None or known[0] is not function:
+        try:
+            known = function, inspect.signature(function), _hints_of(function)
+        except (TypeError, ValueError):
+            return  # some built-in functions have none
+        _SIGNATURES[target] = known
+    _, signature, hints = known
     try:
         signature.bind(**arguments)
     except TypeError as error:
         raise _BadCall("TypeError", f"`{target}` cannot be called like this: {error}") from None
-    try:
-        hints = typing.get_type_hints(function)
-    except Exception:  # noqa: BLE001 - hints are the author's code, and may name what exists for checkers only
-        hints = {}
     for name, value in arguments.items():
         if name in hints and not _fits(value, hints[name]):
             expected = getattr(hints[name], "__name__", None) if isinstance(hints[name], type) else None
             shown = expected or str(hints[name]).replace("typing.", "")
             raise _BadCall("TypeError", f"`{name}` of `{target}` takes `{shown}`, not `{type(value).__name__}`")
+
+
+def _hints_of(function: typing.Callable[..., typing.Any]) -> dict[str, typing.Any]:
+    try:
+        return typing.get_type_hints(function)
+    except Exception:  # noqa: BLE001 - hints are the author's code, and may name what exists for checkers only
+        return {}
 
 
 def _fits(value: object, hint: object) -> bool:

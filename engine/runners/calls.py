@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from msgspec.structs import replace
-
 from engine.attempts import CallWork, Launch
 from engine.outcomes import Ending, Failure, Json, Outcome
 from engine.runners.attempt import LEFTOVER_GRACE_S, Kit, LocalAttempt, leftovers_of
@@ -64,9 +62,10 @@ class CallAttempt(LocalAttempt):
         env = prepare_env(launch)
         require_fit(env)
         env["FLOW_TMP"] = self._take_folder()
+        self._pool.logs.take(launch.files.log)
         streams = Streams(self._kit.reactor, log=launch.files.log, kept={}, limit_bytes=0, needles=self._masker.needles)
         try:
-            worker = self._pool.take(WorkerKey.of(replace(launch, env=env), self._work))
+            worker = self._pool.take(WorkerKey.of(self._work, workdir=str(launch.workdir), env=env))
         except (OSError, ValueError):
             streams.close()
             self._left_folder()
@@ -104,7 +103,8 @@ class CallAttempt(LocalAttempt):
         """The call has ended; go on when nothing that it started is left."""
         if self._worker is None:
             return
-        left = self._kit.family.left_of(self._tree(self._worker, spare=spare))
+        is_childless = self._answer is not None and self._answer.get("childless") is True
+        left = self._kit.family.left_of(self._tree(self._worker, spare=spare and not is_childless))
         if not left:
             self._finish(())
             return
@@ -125,10 +125,13 @@ class CallAttempt(LocalAttempt):
             return
         self._ended = True
         self._notes.extend(notes)
-        end = worker.child.peek()
-        streams.finish()
+        is_plain = self._answer is not None and self._stop is None
+        end = None if is_plain else worker.child.peek()  # an idle worker that ends is removed when that is seen
+        size = streams.finish()
         line = last_line(self._launch.files.log) if end is not None and not self._stopped else ""
         self._notes.extend(streams.notes)
+        if is_plain and size == 0:
+            self._pool.logs.give(self._launch.files.log)
         outcome = self._outcome(end, worker, line)
         self._release(worker, end)
         self._report(outcome, tmp=self._left_folder())

@@ -37,7 +37,7 @@ class Channel:
         self._cancel_retry: Callable[[], None] | None = None
         self._open = True
         end.setblocking(False)
-        reactor.watch(end.fileno(), self.read)
+        reactor.watch(end.fileno(), self._take)
 
     def send(self, message: Mapping[str, Json], descriptors: Sequence[int] = ()) -> None:
         """Send a message and descriptors with it; what the other end does not take at once goes later."""
@@ -54,21 +54,10 @@ class Channel:
             self._flush()
 
     def read(self) -> None:
-        """Take what has come."""
+        """Take what has come, and see whether that was the last."""
         for _ in range(_CHUNKS_A_TURN):  # so that a loud helper does not keep the loop from the others
-            if not self._open:
+            if self._read_chunk() <= 0:
                 return
-            try:
-                data = self._socket.recv(_CHUNK)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            if not data:
-                self._lose()
-                return
-            self._incoming += data
-            self._deliver()
 
     def close(self) -> None:
         """Free the socket; `closed` is not called. Repeatable."""
@@ -78,6 +67,29 @@ class Channel:
             self._socket.close()
             if self._cancel_retry is not None:
                 self._cancel_retry()
+
+    def _take(self) -> None:
+        # A chunk that is not full was all there is: what comes after it, be it the end, wakes the loop again.
+        for _ in range(_CHUNKS_A_TURN):
+            if self._read_chunk() < _CHUNK:
+                return
+
+    def _read_chunk(self) -> int:
+        """Take one chunk; its size, 0 at the end and -1 when nothing is there now."""
+        if not self._open:
+            return 0
+        try:
+            data = self._socket.recv(_CHUNK)
+        except BlockingIOError:
+            return -1
+        except OSError:
+            data = b""
+        if not data:
+            self._lose()
+            return 0
+        self._incoming += data
+        self._deliver()
+        return len(data)
 
     def _deliver(self) -> None:
         while self._open and len(self._incoming) >= LENGTH.size:

@@ -15,11 +15,12 @@ from signal import SIGKILL
 
 from msgspec import Struct
 
-from engine.attempts import CallWork, Launch
+from engine.attempts import CallWork
 from engine.outcomes import Json
 from engine.runners.attempt import Kit
 from engine.runners.channel import Channel
 from engine.runners.children import Child, Start, kill_trees
+from engine.runners.spare_logs import SpareLogs
 from engine.runners.trees import MARKER, Tree, own_helper_name, read_process, send_signal
 from engine.spawner.slots import Slots
 
@@ -37,10 +38,10 @@ class WorkerKey(Struct, frozen=True):
     env: frozenset[tuple[str, str]]
 
     @classmethod
-    def of(cls, launch: Launch, work: CallWork) -> WorkerKey:
-        """The key of a launch; variables that differ with every attempt do not count."""
-        env = frozenset(pair for pair in launch.env.items() if not pair[0].startswith(_OWN_NAMES))
-        return cls(os.path.abspath(work.root), str(launch.workdir), env)  # noqa: PTH100 - does not look at the disk
+    def of(cls, work: CallWork, *, workdir: str, env: Mapping[str, str]) -> WorkerKey:
+        """The key of a call; variables that differ with every attempt do not count."""
+        shared = frozenset(pair for pair in env.items() if not pair[0].startswith(_OWN_NAMES))
+        return cls(os.path.abspath(work.root), workdir, shared)  # noqa: PTH100 - does not look at the disk
 
 
 class Worker:
@@ -100,7 +101,8 @@ class Worker:
 
 
 class CallPool:
-    """The workers of a runner: those that make a call, and a few idle ones; and the folders for their temporary files."""
+    """The workers of a runner: those that make a call, and a few idle ones; the folders for their temporary files,
+    and logs that nothing was written to."""
 
     def __init__(self, kit: Kit, python: str) -> None:
         self._kit = kit
@@ -110,6 +112,7 @@ class CallPool:
         self._name = f"{own_helper_name('worker')}{id(self):x}."
         self._numbers = itertools.count(1)
         self.slots = Slots()
+        self.logs = SpareLogs()
 
     def take(self, key: WorkerKey) -> Worker:
         """A worker for one call. Raises `OSError` or `ValueError` when none can be started."""
@@ -154,3 +157,4 @@ class CallPool:
         kill_trees(self._kit.family, self.trees())
         for worker in list(self._workers):
             self.remove(worker)
+        self.logs.close()

@@ -63,6 +63,11 @@ def thread():
     threading.Thread(target=time.sleep, args=(300,), daemon=True).start(); return os.getpid()
 def deaf():
     os.closerange(3, 100); time.sleep(300)
+def spoil():
+    os.environ["SPOILED"] = "yes"; os.environ.pop("HOME", None); os.putenv("KEPT", "spoiled"); os.unsetenv("LANG")
+def seen(): return dict(zip(("spoiled", "kept", "lang"), os.popen("echo $SPOILED,$KEPT,$LANG").read().strip().split(",")))
+def swap():
+    globals()["add"] = lambda z: {"z": z}
 def folder(leave=False):
     found = os.environ["FLOW_TMP"]
     held = os.listdir(found)
@@ -180,6 +185,34 @@ def test_everything_it_prints_goes_to_the_log_of_its_attempt(bench: Bench, root:
     bench.end_of(second)
     assert sorted(log_of(first).splitlines()) == ["from a child", "one ü\\udc80", "one ü\\udc80"]
     assert sorted(log_of(second).splitlines()) == ["from a child", "two", "two"]
+
+
+def test_a_call_that_prints_nothing_leaves_no_log_and_its_file_serves_another(bench: Bench, root: Path) -> None:
+    quiet, other = start(bench, root, "pid"), start(bench, root, "add", {"a": 1})
+    bench.end_of(quiet)
+    bench.end_of(other)
+    loud = start(bench, root, "say", {"text": "one"})
+    bench.end_of(loud)
+    assert [Path(one.files.log).exists() for one in (quiet, other)].count(True) == 1
+    assert sorted(log_of(loud).splitlines()) == ["from a child", "one", "one"]
+    hidden = start(bench, root, "say", {"text": "hush-hush"}, secrets=("hush-hush",))
+    bench.end_of(hidden)
+    assert sorted(log_of(hidden).splitlines()) == [MASK, MASK, "from a child"]
+    assert sorted(log_of(loud).splitlines()) == ["from a child", "one", "one"]
+
+
+def test_what_a_call_does_to_its_environment_ends_with_it(bench: Bench, root: Path) -> None:
+    env = {"KEPT": "kept", "LANG": "C"}
+    assert call(bench, root, "seen", env=env).output == {"spoiled": "", "kept": "kept", "lang": "C"}
+    call(bench, root, "spoil", env=env)
+    assert call(bench, root, "seen", env=env).output == {"spoiled": "", "kept": "kept", "lang": "C"}
+
+
+def test_a_function_put_in_the_place_of_another_is_held_against_its_own_signature(bench: Bench, root: Path) -> None:
+    assert call(bench, root, "add", {"a": 1}).output == {"sum": 2}
+    call(bench, root, "swap")
+    assert call(bench, root, "add", {"z": 1}).output == {"z": 1}
+    assert "cannot be called like this" in failure_of(call(bench, root, "add", {"a": 1})).message
 
 
 def test_an_exception_is_told_by_name_and_its_traceback_is_in_the_log_only(bench: Bench, root: Path) -> None:
