@@ -27,6 +27,14 @@ EXAMPLES = HERE.parents[1] / "examples"
 FLOWS = sorted((HERE.parent / "specs" / "corpus").glob("*.yaml")) + [
     path for path in sorted(EXAMPLES.rglob("*.yaml")) if not path.name.endswith(".test.yaml") and path.stem != "flowctl"
 ]
+ASK_PEOPLE = frozenset(
+    """
+    access_review access_review_one check_infrastructure ci license_check monthly_report payroll release_approval
+    room_booking runbook
+    """.split()  # noqa: SIM905 - one line for each name would hide the tests
+)
+"""Flows with approvals, of which no plan is made yet."""
+
 ODD_NUMBERS = b"""\
 version: 1
 params:
@@ -61,6 +69,13 @@ def spelled(value: object) -> Any:
     return type(value), value, written_form(value) if isinstance(value, int | float) else None
 
 
+def check_file(path: Path) -> Checked:
+    """A flow with those it calls, checked as its project says."""
+    settings = load_settings(folder=path.parent, environ={"FLOWCTL_HOME": "/nowhere"}, flags={})
+    catalogue = InstalledCatalogue(settings.connectors, lambda: ())
+    return check_text(path.read_bytes(), path.name, FolderFiles(path.parent), catalogue=catalogue)
+
+
 def asks_people(checked: Checked) -> bool:
     """Whether a flow, or one it calls, has an approval."""
     assert checked.flow is not None
@@ -68,16 +83,16 @@ def asks_people(checked: Checked) -> bool:
     return own or any(asks_people(child) for child in checked.children.values())
 
 
-@pytest.mark.parametrize("path", FLOWS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in FLOWS if path.stem not in ASK_PEOPLE], ids=lambda path: path.stem)
 def test_a_plan_comes_back_as_it_was(path: Path) -> None:
-    settings = load_settings(folder=path.parent, environ={"FLOWCTL_HOME": "/nowhere"}, flags={})
-    catalogue = InstalledCatalogue(settings.connectors, lambda: ())
-    checked = check_text(path.read_bytes(), path.name, FolderFiles(path.parent), catalogue=catalogue)
+    checked = check_file(path)
     assert checked.ok
-    if asks_people(checked):
-        pytest.skip("no plan is made of approvals yet")
     plan = compile_flow(checked, base=HERE)
     assert spelled(decode_plan(encode_plan(plan), plan.files)) == spelled(plan)
+
+
+def test_a_plan_is_tried_of_every_flow_that_asks_nobody() -> None:
+    assert {path.stem for path in FLOWS if asks_people(check_file(path))} == ASK_PEOPLE
 
 
 def test_numbers_keep_the_form_they_were_written_in() -> None:
