@@ -46,7 +46,7 @@ def test_command(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PATHS]...", help="Test files, flows or folders; by default the folders of the project's flows."
+            metavar="PATHS", help="Test files, flows or folders; by default the folders of the project's flows."
         ),
     ] = None,
     chosen: Annotated[

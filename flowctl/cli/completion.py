@@ -20,7 +20,7 @@ class Shell(StrEnum):
 
 
 def completion_command(
-    ctx: typer.Context, shell: Annotated[Shell, typer.Argument(help="The shell the script is for.")]
+    ctx: typer.Context, shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="The shell the script is for.")]
 ) -> int:
     """Print the completion script for a shell.
 

@@ -16,6 +16,7 @@ from engine.errors import StoreConflict
 from flowctl.cli.exits import Exit
 from flowctl.cli.frame import Frame
 from flowctl.cli.group import frame_of
+from flowctl.findings.text import count_of
 from flowctl.problems import UsageProblem
 from flowctl.records import SCHEMA_VERSION
 from flowctl.terminal.colour import is_terminal
@@ -39,7 +40,7 @@ def db_check_command(ctx: typer.Context) -> int:
     from flowctl.checking_store import check_store
 
     frame, workspace, upkeep = _open(ctx)
-    checked = check_store(upkeep, workspace, tell=lambda count: frame.say(f"{count:,} runs looked at"))
+    checked = check_store(upkeep, workspace, tell=lambda count: frame.say(f"{count_of(count, 'run')} looked at"))
     if frame.json:
         _put_json(frame, _check_object(upkeep, checked))
     else:
@@ -100,7 +101,7 @@ def db_migrate_command(
 def db_backup_command(
     ctx: typer.Context,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="Where to; without it a name beside the store.")
+        Path | None, typer.Argument(metavar="FILE", help="Where to; without it a name beside the store.")
     ] = None,
 ) -> int:
     """Copy the store while engines go on, and prove that the copy is whole. The files of runs are not in it."""
@@ -190,7 +191,9 @@ def _put_check(frame: Frame, upkeep: Upkeep, checked: Checked) -> None:
         for path in upkeep.backups()[:1]:
             frame.say(f"  = help: the newest backup is `{visible(str(path))}`")
     else:
-        frame.put(f"the store `{visible(upkeep.name)}` is whole: version {checked.version}, {checked.runs:,} runs")
+        frame.put(
+            f"the store `{visible(upkeep.name)}` is whole: version {checked.version}, {count_of(checked.runs, 'run')}"
+        )
     for note in checked.notes:
         frame.warn(visible(note))
 

@@ -47,9 +47,7 @@ def fmt_command(
     ctx: typer.Context,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[PATHS]...", help="Files, folders, or - for stdin; by default the flows of the project."
-        ),
+        typer.Argument(metavar="PATHS", help="Files, folders, or - for stdin; by default the flows of the project."),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 if a file would change.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")] = False,

@@ -14,6 +14,7 @@ from engine.clock import SystemClock
 from flowctl.cli.exits import Exit
 from flowctl.cli.frame import Frame
 from flowctl.cli.group import frame_of
+from flowctl.findings.text import count_of
 from flowctl.history import existing_store
 from flowctl.problems import UsageProblem
 from flowctl.records import SCHEMA_VERSION
@@ -118,4 +119,4 @@ def _text(collected: Collected, *, dry_run: bool) -> str:
 
 
 def _count(number: int, one: str, many: str | None = None) -> str:
-    return "" if not number else f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
+    return count_of(number, one, many) if number else ""

@@ -74,6 +74,10 @@ class FramedCommand(TyperCommand):
         """Its parameters and `--help`."""
         return _taking_plain_values(super().get_params(ctx))
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Its arguments as manual pages have them: what has to be given stands bare."""
+        return [piece.removeprefix("{").removesuffix("}") for piece in super().collect_usage_pieces(ctx)]
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command with its frame."""
         own = {name: ctx.params.pop(name) for name in _shared_names(ctx.params)}

@@ -74,7 +74,7 @@ FILES = {"flowctl.yaml": SETTINGS, "flows/hello.yaml": HELLO, "flows/hello.test.
 
 def init_command(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The project's folder.", show_default=False)] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The project's folder.", show_default=False)] = Path(),
 ) -> int:
     """Start a project: flowctl.yaml, a first flow and its test. Nothing that exists is overwritten."""
     frame = frame_of(ctx)

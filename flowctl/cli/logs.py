@@ -33,7 +33,7 @@ def logs_command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id, an end or start of it, or `latest`.")],
     task: Annotated[
         str | None,
-        typer.Argument(metavar="[TASK[.ITEM]]", help="One task, or one item of a fan-out; by default every task."),
+        typer.Argument(metavar="TASK[.ITEM]", help="One task, or one item of a fan-out; by default every task."),
     ] = None,
     item: Annotated[
         int | None, typer.Option("--item", metavar="N", min=0, help="One item of a fan-out, counted from 0.")

@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 FlowArgument: TypeAlias = Annotated[
-    str | None, typer.Argument(metavar="[FLOW]", help="Path of the flow, its name, or - for stdin.")
+    str | None, typer.Argument(metavar="FLOW", help="Path of the flow, its name, or - for stdin.")
 ]
 FileOption: TypeAlias = Annotated[
     str | None, typer.Option("-f", "--file", metavar="FLOW", help="The same as the argument.")

@@ -21,7 +21,7 @@ from flowctl.workspace import Workspace
 def replay_command(
     ctx: typer.Context,
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="The run's id, an end or start of it, or `latest`.")
+        str | None, typer.Argument(metavar="RUN", help="The run's id, an end or start of it, or `latest`.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every run of the store, those of sub-flows, too.")] = False,
 ) -> int:

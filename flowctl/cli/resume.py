@@ -39,7 +39,7 @@ def resume_command(
     run: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN]", help="The run's id, an end or start of it, or `latest`; without it, every interrupted run."
+            metavar="RUN", help="The run's id, an end or start of it, or `latest`; without it, every interrupted run."
         ),
     ] = None,
     env: EnvOption = None,

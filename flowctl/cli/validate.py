@@ -35,9 +35,7 @@ def validate_command(
     ctx: typer.Context,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[PATHS]...", help="Files, folders, or - for stdin; by default the flows of the project."
-        ),
+        typer.Argument(metavar="PATHS", help="Files, folders, or - for stdin; by default the flows of the project."),
     ] = None,
     form: Annotated[
         FindingsForm | None,

@@ -72,9 +72,9 @@ def summary(findings: Iterable[Diagnostic], *, files: int) -> str:
     return f"{', '.join(parts) or 'no findings'} in {count_of(files, 'file')}"
 
 
-def count_of(number: int, word: str) -> str:
-    """`1 file`, `3 files`."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+def count_of(number: int, word: str, many: str | None = None) -> str:
+    """`1 file`, `3 files`, `1,000 files`; `many` where the plural is not the word with an s."""
+    return f"1 {word}" if number == 1 else f"{number:,} {many or f'{word}s'}"
 
 
 def _headline(finding: Diagnostic, look: Look) -> str:

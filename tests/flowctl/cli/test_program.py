@@ -75,7 +75,7 @@ def test_without_a_command_the_help_goes_to_stderr_and_it_is_wrong_usage(program
         (["zzz"], "error: there is no command `zzz`", "known here: `init`"),
         (["validate", "--bogus"], "error: no such option: --bogus", "see `flowctl validate --help`"),
         (["--bogus"], "error: no such option: --bogus", "see `flowctl --help`"),
-        (["completion"], "error: missing argument `shell`", "see `flowctl completion --help`"),
+        (["completion"], "error: missing argument `SHELL`", "see `flowctl completion --help`"),
         (["completion", "tcsh"], "`tcsh` is not one of `bash`, `zsh`, `fish`", "see `flowctl completion --help`"),
         (["init", "--color", "pink"], "`pink` is not one of", "see `flowctl init --help`"),
         (["-C", "nowhere", "init"], "error: cannot work in `nowhere`: no such file", "existing folder"),
