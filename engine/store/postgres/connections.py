@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import select
 from contextlib import suppress
 from time import monotonic
@@ -26,6 +27,9 @@ ANSWER_S = 20.0
 
 OLDEST = 130_000
 """The oldest server, as libpq counts: 13, which has all that the statements use."""
+
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+"""What becomes of a lost connection is told by us; without a handler the driver's own words would go to stderr."""
 
 _EVENTS = {
     Wait.R: select.POLLIN,

@@ -217,3 +217,10 @@ def test_the_program_says_what_is_wrong_and_shows_no_password(tmp_path: Path, gu
     assert plain.returncode == 1
     assert plain.stderr.startswith("error: cannot use the store `postgresql://ada@127.0.0.1:")
     assert "wr0ng" not in plain.stderr
+
+
+def test_the_driver_says_nothing_by_itself() -> None:
+    said = "import logging; logging.getLogger('psycopg').warning('error ignored terminating')"
+    program = f"import engine.store.postgres.connections; {said}"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
