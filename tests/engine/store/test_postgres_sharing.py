@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 from contextlib import closing
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -20,45 +17,8 @@ from engine.store.postgres.connections import connect_writer
 from engine.store.postgres.store import PostgresStore
 from engine.store.rows import RunFilter, SpecRow
 
-from .samples import NOW, attempt, continuing, inserting, run, task
-
-HERE = Path(__file__)
-
-
-def write_runs(address: ServerAddress, name: str, count: int) -> None:
-    """What a writing process does: runs of its own, each in commits of several rows; says so after each commit."""
-    with closing(PostgresStore.open(address)) as store:
-        for number in range(count):
-            row = run(f"{name}-{number}")
-            store.commit([inserting(row)])
-            for step in range(4):
-                tasks = (task(row.id, f"t{step}"), task(row.id, f"u{step}"))
-                store.commit([continuing(row, events=3, tasks=tasks, attempts=(attempt(row.id, f"t{step}"),))])
-                row = replace(row, seq=row.seq + 3)
-                sys.stdout.write(f"{number} {row.seq}\n")
-                sys.stdout.flush()
-
-
-def start_writer(address: ServerAddress, name: str, count: int) -> subprocess.Popen[str]:
-    root = str(HERE.parents[3])
-    code = (
-        f"import sys; sys.path[:0] = [{root!r}, {str(HERE.parents[1])!r}]\n"
-        "from engine.store.address import ServerAddress\n"
-        "from store.test_postgres_sharing import write_runs\n"
-        f"write_runs(ServerAddress({address.url!r}, {address.schema!r}), {name!r}, {count})"
-    )
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-
-
-def check_whole(store: PostgresStore) -> int:
-    """Every run has the rows of whole commits only; returns how many runs there are."""
-    page = store.runs(RunFilter(), limit=10_000)
-    for row in page.items:
-        steps = (row.seq - 1) // 3
-        assert [event.seq for event in store.events(row.id)] == list(range(1, 3 * steps + 2))
-        assert len(store.tasks(row.id)) == 2 * steps
-        assert len(store.attempts(row.id)) == steps
-    return len(page.items)
+from .samples import NOW, continuing, inserting, run
+from .sharing import check_whole, start_writer
 
 
 def test_processes_write_side_by_side(address: ServerAddress) -> None:

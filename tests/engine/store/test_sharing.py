@@ -5,66 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from engine.errors import StoreUnavailable
 from engine.store.locks import FileLock
-from engine.store.rows import RunFilter
 from engine.store.sqlite import SqliteStore
 
-from .samples import attempt, continuing, inserting, run, task
-
-HERE = Path(__file__)
-
-
-def write_runs(path: Path, name: str, count: int) -> None:
-    """What a writing process does: runs of its own, each in commits of several rows; says so after each commit."""
-    with closing(SqliteStore.open(path)) as store:
-        for number in range(count):
-            row = run(f"{name}-{number}")
-            store.commit([inserting(row)])
-            for step in range(4):
-                store.commit(
-                    [
-                        continuing(
-                            row,
-                            events=3,
-                            tasks=(task(row.id, f"t{step}"), task(row.id, f"u{step}")),
-                            attempts=(attempt(row.id, f"t{step}"),),
-                        )
-                    ]
-                )
-                row = replace(row, seq=row.seq + 3)
-                os.write(1, b"%d %d\n" % (number, row.seq))
-
-
-def start_writer(path: Path, name: str, count: int) -> subprocess.Popen[bytes]:
-    root = str(HERE.parents[3])
-    code = (
-        f"import sys; sys.path[:0] = [{root!r}, {str(HERE.parents[1])!r}]\n"
-        f"from pathlib import Path; from store.test_sharing import write_runs\n"
-        f"write_runs(Path({str(path)!r}), {name!r}, {count})"
-    )
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-
-
-def check_whole(store: SqliteStore) -> int:
-    """Every run has the rows of whole commits only; returns how many runs there are."""
-    page = store.runs(RunFilter(), limit=10_000)
-    for row in page.items:
-        steps = (row.seq - 1) // 3
-        assert [event.seq for event in store.events(row.id)] == list(range(1, 3 * steps + 2))
-        assert len(store.tasks(row.id)) == 2 * steps
-        assert len(store.attempts(row.id)) == steps
-    return len(page.items)
+from .samples import inserting, run
+from .sharing import check_whole, start_writer, write_runs
 
 
 @pytest.fixture
