@@ -7,7 +7,6 @@ its length (four bytes, most significant first) and JSON; with a request come th
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib
 import inspect
@@ -33,6 +32,7 @@ _UNKNOWN = -1
 _SIGNATURES: dict[str, tuple[object, inspect.Signature, dict[str, typing.Any]]] = {}
 """By target, its function, which is another one when somebody has replaced it, with its signature and its hints."""
 
+_PATH = list(sys.path)
 _waitid = os.waitid  # before anybody can put another in its place
 
 
@@ -152,7 +152,7 @@ def _answer(request: dict[str, typing.Any]) -> dict[str, typing.Any]:
         _check_arguments(function, target, request["arguments"])
         value = function(**request["arguments"])
         if inspect.iscoroutine(value):
-            value = asyncio.run(value)
+            value = _awaited(value)
     except _BadCall as error:
         name, message = error.args
         return {"error": {"kind": "error", "name": name, "message": message}}
@@ -161,6 +161,16 @@ def _answer(request: dict[str, typing.Any]) -> dict[str, typing.Any]:
             _print_traceback(error)
         return {"error": _describe(error, target)}
     return _encode(value, target, request["limit_bytes"])
+
+
+def _awaited(value: types.CoroutineType[typing.Any, typing.Any, typing.Any]) -> object:
+    if "asyncio" not in sys.modules:  # half of a worker's start, for what few callables need
+        path, sys.path = sys.path, _PATH  # the module, and what it imports, not a file of the project by its name
+        try:
+            importlib.import_module("asyncio")
+        finally:
+            sys.path = path
+    return sys.modules["asyncio"].run(value)
 
 
 def _set_environment(env: dict[str, str]) -> None:

@@ -116,6 +116,13 @@ def find_program(name: str, path: str, workdir: str) -> str:
 
 def require_fit(env: Mapping[str, str], argv: tuple[str, ...] = ()) -> None:
     """Raise `CannotStart` for the first text or name that no process can be given."""
+    if (
+        _is_plain("".join((*argv, *env.values())))
+        and "" not in env
+        and _is_plain(names := "".join(env))
+        and "=" not in names
+    ):
+        return  # as a rule: one look at all of it
     for number, text in enumerate(argv):
         if (problem := _unfit(text)) is not None:
             raise CannotStart(f"argument {number} {problem}")
@@ -187,6 +194,10 @@ def _explain_errno(error: OSError, command: Command, workdir: str) -> CannotStar
         case errno.EACCES | errno.EPERM | errno.ENAMETOOLONG | errno.EISDIR | errno.ETXTBSY:
             return CannotStart(f"`{shown}` cannot be started: {os.strerror(error.errno).lower()}", exit_code=126)
     return None
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and "\0" not in text
 
 
 def _unfit(text: str) -> str | None:

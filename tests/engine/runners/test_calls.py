@@ -17,7 +17,7 @@ from tests.engine.runners.bench import RUN_ID, Bench, declared, is_alive, log_of
 from tests.engine.runners.canaries import CANARIES, FIRED
 
 MODULE = """
-import asyncio, datetime, os, signal, subprocess, sys, threading, time
+import datetime, os, signal, subprocess, sys, threading, time
 from typing import Literal, Optional
 
 def add(a: int, b: int = 1) -> dict: return {"sum": a + b}
@@ -36,7 +36,7 @@ def odd(what):
     return {"set": {1}, "date": datetime.date(2026, 1, 1), "nan": float("nan"), "key": {1: 2}, "big": "x" * 5000}[what]
 def cyclic():
     a = []; a.append(a); return a
-async def later(n: int): await asyncio.sleep(0); return {"n": n}
+async def later(n: int): import asyncio; await asyncio.sleep(0); return {"n": n}
 def typed(i: int = 0, f: float = 0.5, s: str = "", b: bool = False, l: list[int] = [], d: dict[str, float] = {},
           o: Optional[int] = None, u: "int | str" = 0, c: Literal["a", 1] = "a", x: "Unknown" = 0): return {}
 def simple(i: int = 0, f: float = 0.5, s: str = "", b: bool = False, l: list[int] = [], d: dict[str, float] = {},
@@ -176,6 +176,12 @@ def test_a_call_has_its_own_environment_folder_and_root(bench: Bench, root: Path
 def test_modules_of_the_user_win_over_ours(bench: Bench, root: Path, name: str) -> None:
     (root / f"{name}.py").write_text("def me(): return {'file': __file__}")
     assert call(bench, root, f"{name}:me").output == {"file": str(root / f"{name}.py")}
+
+
+def test_a_coroutine_runs_beside_a_module_of_the_user_named_like_one_of_python(bench: Bench, root: Path) -> None:
+    (root / "concurrent.py").write_text("def me(): return {'file': __file__}")
+    (root / "waits.py").write_text("async def me(): return {'n': 1}")
+    assert call(bench, root, "waits:me").output == {"n": 1}
 
 
 def test_everything_it_prints_goes_to_the_log_of_its_attempt(bench: Bench, root: Path) -> None:
