@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import InvalidFlow, RunTakenAway, StoreError
+from engine.errors import InvalidFlow
 from flowctl.files import ProjectFiles
 from flowctl.problems import UsageProblem
 from flowctl.reading import Unreadable, read_stream
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 STDIN = "-"
 STDIN_NAME = "stdin.yaml"
 _SUFFIXES = (".yaml", ".yml")
-
-TAKEN_BESIDE = 8
-"""Interrupted runs that an engine in the foreground drives besides its own at a time."""
 
 
 def warnings_of(checked: Checked) -> tuple[Diagnostic, ...]:
@@ -199,68 +195,7 @@ class Workspace:
         far as the settings let it. It waits for a store that is away, and `tell` is given a line about that. At the end,
         runs that have not ended are left to the next engine with what runs of them; so they are
         when the store fails; after another error, whatever still runs is killed."""
-        from engine.identity import own_identity
-        from engine.reactor import SelectorReactor
-        from engine.runners.local import LocalRunner
+        from flowctl.engines import engine_in
 
-        reactor = SelectorReactor()
-        owner = own_identity()
-        files = self.run_files
-        runner = LocalRunner(reactor, journals=files.journals, owner=owner, connector_types=self.settings.connectors)
-        with suppress(OSError):  # then the first task is told why
-            runner.warm_up()  # what starts the tasks gets ready while the rest is loaded and the run is made durable
-        from engine.clock import SteadyClock
-        from engine.doorbell import Doorbell
-        from engine.ids import RandomIds
-        from engine.launching import Surroundings
-        from engine.loop import Engine
-        from engine.outages import Outages
-        from engine.ownership import Terms
-        from engine.parts import EngineParts, Keeping
-        from engine.secrets import Secrets
-        from flowctl.history import StoredPlans
-
-        parts = EngineParts(
-            store=store,
-            waiter=reactor,
-            runner=runner,
-            clock=SteadyClock(),
-            ids=RandomIds(),
-            random=random.random,
-            around=Surroundings(self.environ, files, Secrets(self.environ)),
-            owner=owner,
-            slots=self.settings.slots,
-            keeping=Keeping(
-                StoredPlans(self, store),
-                Terms(self.settings.recovery.beat, self.settings.recovery.lease),
-                takes_over=takes_over and self.settings.recovery.take_over,
-                most=TAKEN_BESIDE,
-            ),
-        )
-        engine = Engine(parts, observers=observers)
-        bells = (Doorbell(owner, reactor, engine.look), store.wakeups(owner, reactor, engine.look))
-        patience = self.settings.db.patience
-        store.be_patient(
-            Outages(reactor, patience=patience, random=random.random, tell=tell, is_hopeless=lambda: engine.is_pressed)
-        )
-        try:
-            yield engine, reactor
-        except BaseException as error:
-            store.be_patient(None)
-            with suppress(StoreError):
-                engine.leave()
-            if isinstance(error, RunTakenAway | StoreError):
-                # What is being made is the other engine's by now; or what becomes of it cannot be written down, and whoever
-                # takes the run over will do that.
-                runner.leave()
-            raise
-        else:
-            if engine.leave():
-                runner.leave()
-        finally:
-            store.be_patient(None)
-            for bell in bells:
-                if bell is not None:
-                    bell.close()
-            runner.close()
-            reactor.close()
+        with engine_in(self, store, observers, takes_over=takes_over, tell=tell) as found:
+            yield found
