@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from engine.errors import RunNotFound, StoreDamaged
 from engine.ids import is_id, made_at
 from engine.store import ddl
+from flowctl.findings.text import count_of
 from flowctl.history import StoredPlans
 from flowctl.proving import every_id, proof_text, prove
 from flowctl.workspace import Workspace
@@ -94,7 +95,8 @@ def _check_rows(rows: StoredRows, plans: StoredPlans, checked: Checked, tell: Ca
         checked.damages.append(Damage(f"the list of runs cannot be read: {damaged}"))
     if unproven:
         checked.notes.append(
-            f"{unproven} runs could not be proven, because their flows cannot be compiled any more; `flowctl replay` tells why"
+            f"{count_of(unproven, 'run')} could not be proven: the flow as it was stored cannot be compiled any more;"
+            " `flowctl replay` tells why"
         )
 
 
@@ -123,6 +125,6 @@ def _strangers(rows: StoredRows, files: RunFiles) -> Iterator[str]:
                 later += 1
     if later:
         yield (
-            f"`{files.root}` has the files of {later} runs that are later than all in the store: it may be an older copy,"
+            f"`{files.root}` has the files of {count_of(later, 'run')} later than all in the store: it may be an older copy,"
             " or have lost the log beside it"
         )

@@ -11,6 +11,7 @@ from engine.errors import RunNotFound
 from flowctl.cli.exits import Exit
 from flowctl.cli.frame import Frame
 from flowctl.cli.group import frame_of
+from flowctl.findings.text import count_of
 from flowctl.history import StoredPlans, find_run, store_with_runs
 from flowctl.problems import UsageProblem
 from flowctl.proving import Proof, every_id, proof_object, proof_text, prove
@@ -49,7 +50,7 @@ def replay_command(
             failed += not proof.holds
             if frame.json or not proof.holds or frame.verbosity:
                 _put(frame, proof)
-    frame.say(f"{proven} runs proven" + (f", {failed} not" if failed else ""))
+    frame.say(f"{count_of(proven, 'run')} proven" + (f", {failed} not" if failed else ""))
     return Exit.FAILED if failed else Exit.SUCCESS
 
 

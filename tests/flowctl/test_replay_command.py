@@ -109,7 +109,7 @@ def test_a_run_whose_flow_is_lost_is_not_proven(here: Here, mixed: str, tmp_path
     done = here("replay", mixed, "--json")
     assert done.returncode == 1
     assert "is not a valid flow" in json.loads(done.stdout)["unproven"]
-    assert "1 runs proven, 1 not" in here("replay", "--all").stderr
+    assert "1 run proven, 1 not" in here("replay", "--all").stderr
 
 
 def test_one_run_or_all_must_be_asked_for(here: Here, mixed: str) -> None:
