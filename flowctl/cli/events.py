@@ -99,9 +99,15 @@ def _finished(data: Mapping[str, Any]) -> str:
     return f"{_attempt(data)} {data['ending']}" + (f", exit {code}" if told else "")
 
 
+def _draining(data: Mapping[str, Any]) -> str:
+    """`cancelled by ada: not needed`."""
+    by, note = data.get("by"), data.get("note")
+    return str(data["reason"]) + (f" by {by}" if by else "") + (f": {note}" if note else "")
+
+
 _DETAILS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "run_submitted": lambda data: str(data["flow"]),
-    "run_draining": lambda data: str(data["reason"]) + (f" by {data['by']}" if data.get("by") else ""),
+    "run_draining": _draining,
     "run_hurried": lambda data: "everything" if data["everything"] else "cleanup",
     "phase_entered": lambda data: str(data["phase"]),
     "run_finished": lambda data: str(data["state"]),

@@ -36,6 +36,7 @@ def test_a_run_of_another_process_is_cancelled_by_it_at_once(stage: Stage) -> No
     assert stage.ended(driver)[0] == 1
     [draining] = drainings(stage)
     assert (draining["reason"], draining["note"]) == ("cancelled", "not needed")
+    assert ": not needed" in stage.call("events", "latest")[1]
     assert not any(is_alive(pid) for pid in stage.pids())
 
 
