@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import StoreConflict, StoreError, StoreUnavailable
-from engine.store import ddl, places, removing, statements
+from engine.store import ddl, places, statements
 from engine.store.codec import Record
 from engine.store.connections import FileReaders, Readers, SharedReader, boot_clock, connect_writer
 from engine.store.creation import create_schema, create_store, stored_version
 from engine.store.faults import is_io_error, translated, translating
 from engine.store.locks import FileLock
 from engine.store.log import WriteAheadLog
-from engine.store.reading import StoredRows
-from engine.store.rows import Answer, Lease, Message, RunBatch, RunRow
+from engine.store.rows import RunBatch
 from engine.store.statements import Query, Write
-from engine.store.writing import commit_with, overtaken
+from engine.store.writing import WritingStore, overtaken
 
 if TYPE_CHECKING:
     from engine.attempts import Reactor
@@ -34,12 +33,13 @@ _CLOSING_PATIENCE_S = 2.0
 _NOTHING: dict[None, None] = {}
 
 
-class SqliteStore(StoredRows):
+class SqliteStore(WritingStore):
     """Runs, logs and projections in SQLite (`engine.store.port.Store`). Every method may be called from any thread.
 
     Writes are durable when they return. One connection writes; each write, and each copying of the log into the file,
     is made under the lock `NAME.lock`, so processes that share a store take turns and never see it locked. (SQLite
-    before 3.51.3 can damage a file that one connection checkpoints while another writes.)
+    before 3.51.3 can damage a file that one connection checkpoints while another writes.) After an error of the disk itself
+    a store writes nothing any more: what it wrote last may be there or not, and only opening it again tells.
     """
 
     def __init__(
@@ -98,45 +98,6 @@ class SqliteStore(StoredRows):
         writer = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         create_schema(writer)
         return cls(":memory:", writer, readers=SharedReader(writer), shared=None)
-
-    def commit(
-        self,
-        batches: Sequence[RunBatch],
-        *,
-        lease: Lease | None = None,
-        retired: Sequence[str] = (),
-        answers: Sequence[Answer] = (),
-    ) -> None:
-        """Write everything in one durable transaction, or nothing of it.
-
-        Raises:
-            StoreConflict: another writer was first; it names the runs that were changed.
-            StoreUnavailable: the medium failed, nothing was acknowledged. After an error of the disk itself this store
-                writes nothing any more: what it wrote last may be there or not, and only opening it again tells.
-            StoreError: a value cannot be stored.
-        """
-
-        def commit() -> None:
-            beat = None
-            if lease is not None:
-                clock, now = self._lease_clock()
-                beat = statements.lease_write(lease, clock=clock, now=now)
-            commit_with(self._write, batches, lease=beat, retired=retired, answers=answers)
-
-        self._patiently(commit)
-
-    def ask(self, message: Message) -> None:
-        """Put a message into the inbox, durably. One whose id is there already is not written again."""
-        self._patiently(lambda: self._write((), [statements.message_write(message)]))
-
-    def remove(self, runs: Sequence[RunRow]) -> None:
-        """Remove finished runs with all that belongs to them, in one durable transaction, or none of them."""
-        if runs:
-            self._patiently(lambda: self._write((), removing.runs_removed(runs)))
-
-    def remove_unused_specs(self, before: datetime) -> None:
-        """Remove the files stored before then that no run was compiled from."""
-        self._patiently(lambda: self._write((), removing.unused_specs_removed(before)))
 
     def wakeups(self, engine: str, reactor: Reactor, rung: Callable[[], None]) -> None:
         """None: a file is of one machine, where processes reach each other without it."""

@@ -1,43 +1,83 @@
-"""What every store does around a write, whatever database it is in: checks before, and a conflict's story after."""
+"""What every store writes, whatever database it is in: checks before a write, and a conflict's story after."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from engine.errors import StoreConflict, StoreError
-from engine.store import statements
+from engine.store import removing, statements
 from engine.store.codec import Record
-from engine.store.rows import Answer, RunBatch
+from engine.store.reading import StoredRows
+from engine.store.rows import Answer, Lease, Message, RunBatch, RunRow
 from engine.store.statements import Write
 
 
-def commit_with(
-    write: Callable[[Sequence[RunBatch], Sequence[Write]], None],
-    batches: Sequence[RunBatch],
-    *,
-    lease: Write | None = None,
-    retired: Sequence[str] = (),
-    answers: Sequence[Answer] = (),
-) -> None:
-    """Have `write` write everything in one transaction, with what UTF-8 cannot hold replaced.
+class WritingStore(StoredRows):
+    """The writing half of a store (`engine.store.port.Store`), on top of one method that makes a transaction."""
 
-    Raises:
-        StoreError: a value cannot be stored; and whatever `write` raises.
-    """
-    statements.check_logs(batches)
-    try:
-        writes = statements.writes(batches, retired=retired, answers=answers)
+    @abstractmethod
+    def _write(self, batches: Sequence[RunBatch], writes: Sequence[Write]) -> None:
+        """Make all writes, those of the batches among them, in one durable transaction; raises errors of the store, and
+        `UnicodeEncodeError`, `OverflowError`, `RecursionError` or `ValueError` for a value that cannot be written."""
+
+    def _announcement(self, message: Message) -> Sequence[Write]:  # noqa: ARG002 - for stores of several machines
+        """What is written beside a message so that the engine that holds its run looks for it."""
+        return ()
+
+    def commit(
+        self,
+        batches: Sequence[RunBatch],
+        *,
+        lease: Lease | None = None,
+        retired: Sequence[str] = (),
+        answers: Sequence[Answer] = (),
+    ) -> None:
+        """Write everything in one durable transaction, or nothing of it; what UTF-8 cannot hold is replaced.
+
+        Raises:
+            StoreConflict: another writer was first; it names the runs that were changed.
+            StoreUnavailable: the medium failed, or the server is not there. If it is `transient`, the same batches may be
+                committed again, which does not write twice what was written after all.
+            StoreError: a value cannot be stored.
+        """
+        self._patiently(lambda: self._commit(batches, lease, retired, answers))
+
+    def ask(self, message: Message) -> None:
+        """Put a message into the inbox, durably. One whose id is there already is not written again."""
+        self._patiently(lambda: self._write((), [statements.message_write(message), *self._announcement(message)]))
+
+    def remove(self, runs: Sequence[RunRow]) -> None:
+        """Remove finished runs with all that belongs to them, in one durable transaction, or none of them."""
+        if runs:
+            self._patiently(lambda: self._write((), removing.runs_removed(runs)))
+
+    def remove_unused_specs(self, before: datetime) -> None:
+        """Remove the files stored before then that no run was compiled from."""
+        self._patiently(lambda: self._write((), removing.unused_specs_removed(before)))
+
+    def _commit(
+        self, batches: Sequence[RunBatch], lease: Lease | None, retired: Sequence[str], answers: Sequence[Answer]
+    ) -> None:
+        beat = None
         if lease is not None:
-            writes.append(lease)
-        if not writes:
-            return
+            clock, now = self._lease_clock()
+            beat = statements.lease_write(lease, clock=clock, now=now)
+        statements.check_logs(batches)
         try:
-            write(batches, writes)
-        except UnicodeEncodeError:
-            write(batches, [statements.cleaned(each) for each in writes])
-    except (OverflowError, RecursionError, ValueError) as error:
-        runs = ", ".join(f"`{batch.run.id}`" for batch in _first_of_each_run(batches)[:3])
-        raise StoreError(f"a value of run {runs} is too large or nested too deeply to be stored") from error
+            writes = statements.writes(batches, retired=retired, answers=answers)
+            if beat is not None:
+                writes.append(beat)
+            if not writes:
+                return
+            try:
+                self._write(batches, writes)
+            except UnicodeEncodeError:
+                self._write(batches, [statements.cleaned(each) for each in writes])
+        except (OverflowError, RecursionError, ValueError) as error:
+            runs = ", ".join(f"`{batch.run.id}`" for batch in _first_of_each_run(batches)[:3])
+            raise StoreError(f"a value of run {runs} is too large or nested too deeply to be stored") from error
 
 
 def overtaken(batches: Sequence[RunBatch], fence: Callable[[str], Record | None]) -> StoreConflict:

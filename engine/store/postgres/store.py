@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import psycopg
 
 from engine.errors import StoreConflict, StoreError, StoreUnavailable
-from engine.store import ddl, removing, statements
+from engine.store import ddl, statements
 from engine.store.address import ServerAddress
 from engine.store.codec import Record, event_values, micros
 from engine.store.postgres import faults
@@ -20,10 +20,9 @@ from engine.store.postgres.creation import create_schema, find_naming, stored_ve
 from engine.store.postgres.naming import Naming
 from engine.store.postgres.transactions import transact
 from engine.store.postgres.wakeups import Wakeups, telling
-from engine.store.reading import StoredRows
-from engine.store.rows import Answer, Lease, Message, RunBatch, RunRow
+from engine.store.rows import Message, RunBatch
 from engine.store.statements import Query, Write
-from engine.store.writing import commit_with, overtaken
+from engine.store.writing import WritingStore, overtaken
 
 if TYPE_CHECKING:
     from engine.attempts import Reactor
@@ -41,7 +40,7 @@ _SELECT_HOLD = "SELECT seq, token, owner, created_at FROM runs WHERE id = ?"
 _COLLIDED = frozenset({"40001", "40P01"})
 
 
-class PostgresStore(StoredRows):
+class PostgresStore(WritingStore):
     """Runs, logs and projections in PostgreSQL (`engine.store.port.Store`). Every method may be called from any thread.
 
     Writes are durable when they return. A lost connection is made again by the next call, and once within a call. What
@@ -97,45 +96,6 @@ class PostgresStore(StoredRows):
             raise
         return cls(address, naming, writer)
 
-    def commit(
-        self,
-        batches: Sequence[RunBatch],
-        *,
-        lease: Lease | None = None,
-        retired: Sequence[str] = (),
-        answers: Sequence[Answer] = (),
-    ) -> None:
-        """Write everything in one durable transaction, or nothing of it.
-
-        Raises:
-            StoreConflict: another writer was first; it names the runs that were changed.
-            StoreUnavailable: the server is not there. If it is `transient`, the same batches may be committed again, which
-                does not write twice what was written after all.
-            StoreError: a value cannot be stored.
-        """
-
-        def commit() -> None:
-            beat = None
-            if lease is not None:
-                clock, now = self._lease_clock()
-                beat = statements.lease_write(lease, clock=clock, now=now)
-            commit_with(self._write, batches, lease=beat, retired=retired, answers=answers)
-
-        self._patiently(commit)
-
-    def ask(self, message: Message) -> None:
-        """Put a message into the inbox, durably. One whose id is there already is not written again."""
-        self._patiently(lambda: self._write((), [statements.message_write(message), telling(message.run_id)]))
-
-    def remove(self, runs: Sequence[RunRow]) -> None:
-        """Remove finished runs with all that belongs to them, in one durable transaction, or none of them."""
-        if runs:
-            self._patiently(lambda: self._write((), removing.runs_removed(runs)))
-
-    def remove_unused_specs(self, before: datetime) -> None:
-        """Remove the files stored before then that no run was compiled from."""
-        self._patiently(lambda: self._write((), removing.unused_specs_removed(before)))
-
     def wakeups(self, engine: str, reactor: Reactor, rung: Callable[[], None]) -> Wakeups:
         """Have `rung` called in the loop's thread when a message for `engine` may have come; until it is closed."""
         return Wakeups(self._address, engine, reactor, rung)
@@ -150,6 +110,9 @@ class PostgresStore(StoredRows):
                 self._writer = None
 
     # --- writing --------------------------------------------------------------------------------------------------------
+
+    def _announcement(self, message: Message) -> Sequence[Write]:
+        return [telling(message.run_id)]
 
     def _write(self, batches: Sequence[RunBatch], writes: Sequence[Write]) -> None:
         marks = [(batch.run.id, batch.run.seq) for batch in batches]
