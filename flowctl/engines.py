@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -37,38 +37,36 @@ def engine_in(
     from engine.reactor import SelectorReactor
     from engine.runners.local import LocalRunner
 
-    reactor = SelectorReactor()
-    owner = own_identity()
-    journals, types = workspace.run_files.journals, workspace.settings.connectors
-    runner = LocalRunner(reactor, journals=journals, owner=owner, connector_types=types)
-    with suppress(OSError):  # then the first task is told why
-        runner.warm_up()  # what starts the tasks gets ready while the rest is loaded and the run is made durable
-    from engine.loop import Engine
+    with ExitStack() as cleanup:
+        reactor = SelectorReactor()
+        cleanup.callback(reactor.close)
+        owner = own_identity()
+        journals, types = workspace.run_files.journals, workspace.settings.connectors
+        runner = LocalRunner(reactor, journals=journals, owner=owner, connector_types=types)
+        cleanup.callback(runner.close)
+        with suppress(OSError):  # then the first task is told why
+            runner.warm_up()  # what starts the tasks gets ready while the rest is loaded and the run is made durable
+        from engine.loop import Engine
 
-    parts = _parts(workspace, store, reactor, runner, owner=owner, takes_over=takes_over)
-    engine = Engine(parts, observers=observers)
-    bells = _bells(store, engine, reactor, owner=owner)
-    _have_wait(store, engine, reactor, patience=workspace.settings.db.patience, tell=tell)
-    try:
-        yield engine, reactor
-    except BaseException as error:
-        store.be_patient(None)
-        with suppress(StoreError):
-            engine.leave()
-        if isinstance(error, RunTakenAway | StoreError):
-            # What is being made is the other engine's by now; or what becomes of it cannot be written down, and whoever
-            # takes the run over will do that.
-            runner.leave()
-        raise
-    else:
+        parts = _parts(workspace, store, reactor, runner, owner=owner, takes_over=takes_over)
+        engine = Engine(parts, observers=observers)
+        for bell in _bells(store, engine, reactor, owner=owner):
+            cleanup.callback(bell.close)
+        cleanup.callback(store.be_patient, None)
+        _have_wait(store, engine, reactor, patience=workspace.settings.db.patience, tell=tell)
+        try:
+            yield engine, reactor
+        except BaseException as error:
+            store.be_patient(None)
+            with suppress(StoreError):
+                engine.leave()
+            if isinstance(error, RunTakenAway | StoreError):
+                # What is being made is the other engine's by now; or what becomes of it cannot be written down, and
+                # whoever takes the run over will do that.
+                runner.leave()
+            raise
         if engine.leave():
             runner.leave()
-    finally:
-        store.be_patient(None)
-        for bell in bells:
-            bell.close()
-        runner.close()
-        reactor.close()
 
 
 def _parts(

@@ -108,6 +108,19 @@ def peak_kib(pid: int) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
+def growth_at(gate: Gate, engine: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """By how many KiB the peaks of an engine and of its spawner grow between a task's coming to the gate and another's, both
+    of which are let go."""
+    gate.heard(engine)
+    ours = engine.pid, spawner_of(engine)
+    before = [peak_kib(pid) for pid in ours]
+    gate.let_go()
+    gate.heard(engine)
+    of_engine, of_spawner = (peak_kib(pid) - earlier for pid, earlier in zip(ours, before, strict=True))
+    gate.let_go()
+    return of_engine, of_spawner
+
+
 def threads_of(pid: int) -> int:
     """How many threads a process has."""
     return len(os.listdir(f"/proc/{pid}/task"))

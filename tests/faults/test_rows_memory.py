@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.looking import gated, peak_kib, rig_in, spawner_of
+from tests.faults.looking import gated, growth_at, rig_in
 from tests.faults.rig import PATIENCE_S, Rig
 
 pytestmark = pytest.mark.slow
@@ -127,13 +127,7 @@ def test_a_fan_out_of_ten_thousand_items_has_its_bounds(tmp_path: Path) -> None:
         flow = tmp_path / "wide.yaml"
         flow.write_text(WIDE % (gate.environ, list(range(10_000))))
         engine = rig.start("run", str(flow), "--json")
-        gate.heard(engine)
-        ours = engine.pid, spawner_of(engine)
-        before = [peak_kib(pid) for pid in ours]
-        gate.let_go()
-        gate.heard(engine)
-        after = [peak_kib(pid) for pid in ours]
-        gate.let_go()
+        of_engine, of_spawner = growth_at(gate, engine)
         assert engine.wait(PATIENCE_S) == 0, rig.told()
-        assert after[0] - before[0] < MOST_GROWTH_KIB
-        assert after[1] - before[1] < 1024
+        assert of_engine < MOST_GROWTH_KIB
+        assert of_spawner < 1024

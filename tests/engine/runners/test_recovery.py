@@ -79,6 +79,15 @@ def go(bench: Bench) -> None:
     (bench.run_dir / "go").touch()
 
 
+def end_without_engine(bench: Bench, engine: Doomed, launch: Launch) -> None:
+    """An attempt ends when its engine is dead, and so does the spawner that has seen it."""
+    pid_in(bench, launch)
+    engine.kill()
+    go(bench)
+    bench.await_journal(launch, "ended")
+    await_end(spawner_of(bench, engine))
+
+
 def nothing_is_left(bench: Bench) -> None:
     """Everything is settled when the runner is closed: no journal is there any more."""
     spawners = spawners_in(bench)
@@ -113,11 +122,7 @@ def test_an_end_that_nobody_saw_is_told(bench: Bench, code: int) -> None:
         outputs=declared(rows="int"),
     )
     with doomed(bench, launch) as engine:
-        pid_in(bench, launch)
-        engine.kill()
-        go(bench)
-        bench.await_journal(launch, "ended")
-        await_end(spawner_of(bench, engine))
+        end_without_engine(bench, engine, launch)
         recover(bench, engine, launch)
         outcome = bench.end_of(launch)
     assert outcome.exit_code == code
@@ -213,11 +218,7 @@ def test_an_engine_nobody_knows_has_lost_everything(bench: Bench) -> None:
 def test_a_journal_cut_anywhere_gives_the_end_or_a_loss(bench: Bench) -> None:
     launch = bench.launch(ScriptWork(UNTIL_GO + "exit 3"))
     with doomed(bench, launch) as engine:
-        pid_in(bench, launch)
-        engine.kill()
-        go(bench)
-        bench.await_journal(launch, "ended")
-        await_end(spawner_of(bench, engine))
+        end_without_engine(bench, engine, launch)
         path = Path(journal_path(str(bench.journals), engine.owner, 1))
         whole = path.read_bytes()
         endings = []
@@ -255,11 +256,7 @@ def test_a_journal_of_nonsense_is_as_none(bench: Bench, garbage: bytes) -> None:
 def test_lines_between_nonsense_are_understood(bench: Bench) -> None:
     launch = bench.launch(ScriptWork(UNTIL_GO))
     with doomed(bench, launch) as engine:
-        pid_in(bench, launch)
-        engine.kill()
-        go(bench)
-        bench.await_journal(launch, "ended")
-        await_end(spawner_of(bench, engine))
+        end_without_engine(bench, engine, launch)
         path = Path(journal_path(str(bench.journals), engine.owner, 1))
         path.write_bytes(b"{\n" + path.read_bytes().replace(b"\n", b"\n\0\0}\n[\n"))
         recover(bench, engine, launch)
